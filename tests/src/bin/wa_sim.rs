@@ -1,0 +1,3 @@
+//! `wa-sim`: a simulated WhatsApp on loopback.
+
+fn main() {}
