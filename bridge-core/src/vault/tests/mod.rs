@@ -1,5 +1,6 @@
 //! Tests of what is not visible from outside: raw records, stop points, schemas.
 
+mod key_files;
 mod rotation;
 mod schema;
 mod sealing;
