@@ -63,7 +63,7 @@ fn every_form_of_a_key_is_understood() -> Result {
         );
     }
     let short = hex.get(..62).ok_or("short")?.to_owned();
-    for wrong in ["", "\n", &short, &(hex.clone() + "00"), "AAAA", "not a key"] {
+    for wrong in ["", "\n", &short, &(hex + "00"), "AAAA", "not a key"] {
         write(&path, wrong.as_bytes(), 0o600)?;
         assert!(
             matches!(read(&path), Err(KeyError::Malformed { .. })),

@@ -1,9 +1,11 @@
 //! Tests of what is not visible from outside: raw records, stop points, schemas.
 
 mod key_files;
+mod names;
 mod rotation;
 mod schema;
 mod sealing;
+mod syncing;
 
 use super::{MasterKey, Vault, VaultError, VaultOptions};
 

@@ -133,3 +133,32 @@ fn the_list_of_versions_has_no_gaps() {
     assert_eq!(header::newest(&[]), 1);
     assert_eq!(header::newest(STEPS), 3);
 }
+
+/// A store as version 1 wrote it, one record per line: raw key, value, both
+/// hexadecimal. It must open for as long as its version is supported; the bytes
+/// pin down the derivation of keys and names and the form of records.
+const FROZEN_V1: &str = include_str!("store-v1.txt");
+
+#[test]
+fn a_frozen_store_of_version_1_opens() -> Result {
+    let (_dir, options) = scratch()?;
+    let db = sled::open(options.dir.join("sled"))?;
+    for line in FROZEN_V1.lines() {
+        let (raw_key, value) = line.split_once(' ').ok_or("not two columns")?;
+        db.insert(hex::decode(raw_key)?, hex::decode(value)?)?;
+    }
+    db.flush()?;
+    drop(db);
+    assert!(matches!(
+        Vault::open(&options, &key(2)),
+        Err(VaultError::WrongKey)
+    ));
+    let vault = Vault::open(&options, &key(1))?;
+    let a = vault.space(A);
+    assert_eq!(text(&vault)?, Some(b"one".to_vec()));
+    let named = a.named(&[b"chat", b"message"]);
+    assert_eq!(a.get(&named)?.map(|v| v.to_vec()), Some(b"a text".to_vec()));
+    assert_eq!(a.scan(&[b"chat"]).count(), 2);
+    assert_eq!(a.scan_all().count(), 3);
+    Ok(())
+}
