@@ -191,6 +191,49 @@ fn surviving(options: &VaultOptions) -> Result<BTreeSet<u64>> {
     Ok(found)
 }
 
+#[tokio::test]
+async fn child_that_aborts() -> Result {
+    let Some(dir) = std::env::var_os(DIR) else {
+        return Ok(());
+    };
+    let vault = Vault::open(&VaultOptions::new(dir), &key(1))?;
+    let (records, index) = (vault.space(RECORDS), vault.space(INDEX));
+    let n = records.scan_all().count() as u64;
+    let mut batch = vault.batch();
+    records.put(&mut batch, &records.ordered(n), &value(n));
+    if n % 2 == 0 {
+        index.put(
+            &mut batch,
+            &index.named(&[b"n", &n.to_be_bytes()]),
+            &n.to_be_bytes(),
+        );
+        vault.apply_durable(batch).await?;
+    } else {
+        vault.apply_durable(batch).await?;
+        let name = index.named(&[b"n", &n.to_be_bytes()]);
+        index.put_durable(&name, &n.to_be_bytes()).await?;
+    }
+    // Nothing in this process gets to run after the promise.
+    std::process::abort()
+}
+
+/// Without writers that come after, nothing but `sync` itself can have put the
+/// last record on disk.
+#[test]
+fn the_last_word_counts() -> Result {
+    let dir = tempfile::tempdir()?;
+    let options = VaultOptions::new(dir.path().join("store"));
+    for n in 0..8 {
+        let status = child("child_that_aborts", &options.dir)?
+            .stdout(Stdio::null())
+            .status()?;
+        assert_eq!(status.code(), None, "the child was to be ended by a signal");
+        let expected: BTreeSet<u64> = (0..=n).collect();
+        assert_eq!(surviving(&options)?, expected);
+    }
+    Ok(())
+}
+
 #[test]
 fn child_that_rotates() -> Result {
     let Some(dir) = std::env::var_os(DIR) else {

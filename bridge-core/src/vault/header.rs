@@ -73,7 +73,7 @@ pub(super) fn migrate(vault: &Vault, migrations: &[Migration]) -> Result<(), Vau
         batch
             .changes
             .push((HEADER_KEY.to_vec(), Some(header.encode_to_vec())));
-        disk.db.apply_batch(batch.into_sled()?)?;
+        batch.apply_to(&disk.db)?;
         disk.flush()?;
     }
     Ok(())

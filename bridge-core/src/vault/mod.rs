@@ -42,7 +42,7 @@ use std::{
 
 use loong_proto::store::VaultHeader;
 
-use self::{disk::Disk, header::Migration, keys::Keys};
+use self::{disk::Disk, header::Migration, keys::Keys, space::ApplyError};
 pub use self::{
     error::{LockHolder, VaultError},
     keys::MasterKey,
@@ -196,8 +196,11 @@ impl Vault {
     /// When nothing was changed, or the database failed.
     pub fn apply(&self, batch: Batch) -> Result<(), VaultError> {
         self.0.check_running()?;
-        let applied = self.0.disk.db.apply_batch(batch.into_sled()?);
-        applied.map_err(|error| self.0.stop(error.into()))?;
+        match batch.apply_to(&self.0.disk.db) {
+            Ok(()) => {}
+            Err(ApplyError::Refused(error)) => return Err(error),
+            Err(ApplyError::Failed(error)) => return Err(self.0.stop(error.into())),
+        }
         self.0.applied.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }

@@ -32,19 +32,47 @@ impl Batch {
         self.changes.len()
     }
 
-    /// For the database, or why it cannot be applied.
-    pub(super) fn into_sled(self) -> Result<sled::Batch, VaultError> {
+    /// Makes the changes, or says why nothing was changed.
+    pub(super) fn apply_to(self, db: &sled::Db) -> Result<(), ApplyError> {
         if let Some(error) = self.failed {
-            return Err(error);
+            return Err(ApplyError::Refused(error));
         }
-        let mut batch = sled::Batch::default();
-        for (key, value) in self.changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+        let mut changes = self.changes;
+        let done = match changes.pop() {
+            None => Ok(()),
+            // A single change is atomic anyway, and cheaper: each sled batch
+            // writes out its log buffer twice.
+            Some((key, Some(value))) if changes.is_empty() => db.insert(key, value).map(drop),
+            Some((key, None)) if changes.is_empty() => db.remove(key).map(drop),
+            Some(last) => {
+                let mut batch = sled::Batch::default();
+                for (key, value) in changes.into_iter().chain([last]) {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                db.apply_batch(batch)
             }
+        };
+        done.map_err(ApplyError::Failed)
+    }
+}
+
+/// Why a batch was not applied.
+pub(super) enum ApplyError {
+    /// It could not be sealed; the store is as it was.
+    Refused(VaultError),
+    /// The database failed, and may have done part of it.
+    Failed(sled::Error),
+}
+
+impl From<ApplyError> for VaultError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Refused(error) => error,
+            ApplyError::Failed(error) => error.into(),
         }
-        Ok(batch)
     }
 }
 
