@@ -6,7 +6,9 @@
 //! Nothing here knows WhatsApp, iLink, configuration files or the command line.
 
 pub mod account;
+pub mod clock;
 pub mod driver;
+pub mod driver_memory;
 pub mod inbox;
 pub mod message;
 pub mod outbox;
