@@ -20,8 +20,6 @@ use whatsapp_rust::wacore::store::traits::{
 use super::{SledStore, read, read_plain, serialization};
 
 pub use pending::PendingOverview;
-#[cfg(test)]
-pub(super) use sent::MAX_SENT;
 pub(super) use sent::SentQueue;
 
 impl SledStore {

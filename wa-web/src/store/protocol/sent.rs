@@ -13,7 +13,7 @@ use super::super::records::{SentMessage, SentPlace, decode};
 use super::super::{SledStore, locked, read, scan_ordered};
 
 /// At a busy bridge's thousand messages a day this is three weeks; at one kilobyte each, 20 MB.
-pub(in super::super) const MAX_SENT: usize = 20_000;
+pub(super) const MAX_SENT: usize = 20_000;
 
 /// Size of the queue of sent messages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +42,7 @@ impl SledStore {
             .transpose()
     }
 
-    pub(super) fn put_sent(
+    pub(in super::super) fn put_sent(
         &self,
         chat: &str,
         id: &str,
