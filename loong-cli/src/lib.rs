@@ -1,1 +1,2 @@
-//! placeholder
+//! The `loong` command line as a library.
+pub mod config;
