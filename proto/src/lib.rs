@@ -4,6 +4,10 @@
 /// Records of the sealed store. They may hold secrets and message texts, so
 /// none of them implements `Debug`.
 #[expect(
+    missing_docs,
+    reason = "the .proto file explains what a field's name does not say"
+)]
+#[expect(
     missing_debug_implementations,
     reason = "records hold secrets and message texts, which must not be printed"
 )]

@@ -11,6 +11,7 @@ use std::{
     fs::{File, OpenOptions},
     io::ErrorKind,
     os::unix::fs::OpenOptionsExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -28,10 +29,19 @@ use super::{
 /// database may hold its files for some milliseconds longer.
 const REOPEN_TRIES: u32 = 100;
 
+/// The empty file that says that a store was created.
+const MARK: &str = "created";
+
+/// Whether a store was ever created in `dir`.
+pub(super) fn was_created(dir: &Path) -> bool {
+    dir.join(MARK).exists()
+}
+
 /// An open database. Field order is drop order: the lock goes last.
 #[derive(Debug)]
 pub(super) struct Disk {
     pub(super) db: sled::Db,
+    dir: PathBuf,
     log: File,
     blob_dir: PathBuf,
     /// Names of files in `blob_dir` that are known to be on disk.
@@ -73,6 +83,7 @@ impl Disk {
         sync_dir(dir)?;
         Ok(Self {
             db,
+            dir: dir.to_owned(),
             log,
             blob_dir,
             synced_blobs: Mutex::default(),
@@ -89,6 +100,23 @@ impl Disk {
         self.log
             .sync_data()
             .map_err(VaultError::io("sync", &self.blob_dir.with_file_name("db")))
+    }
+
+    /// Notes, outside the database, that there is a store now. A database that
+    /// comes up empty is taken for a new one only without this note.
+    pub(super) fn mark_created(&self) -> Result<(), VaultError> {
+        let mark = self.dir.join(MARK);
+        let mut options = OpenOptions::new();
+        match options.write(true).create_new(true).mode(0o600).open(&mark) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+            made => made.map_err(VaultError::io("create", &mark))?,
+        };
+        sync_dir(&self.dir)
+    }
+
+    /// Whether there was a store here before.
+    pub(super) fn is_marked_created(&self) -> bool {
+        was_created(&self.dir)
     }
 
     /// How often the disk was asked.
@@ -142,13 +170,29 @@ fn restrict_files(data: &Path) -> Result<(), VaultError> {
 
 fn open_released(config: &sled::Config) -> Result<sled::Db, VaultError> {
     for _ in 0..REOPEN_TRIES {
-        match config.open() {
+        match open_caught(config) {
             // Our own lock is held, so only this process can still have the file.
-            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+            Err(VaultError::Database(sled::Error::Io(error)))
+                if error.to_string().contains("acquire lock") =>
+            {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            done => return Ok(done?),
+            done => return done,
         }
     }
-    Ok(config.open()?)
+    open_caught(config)
+}
+
+/// sled panics on some kinds of damage where it should report them.
+fn open_caught(config: &sled::Config) -> Result<sled::Db, VaultError> {
+    let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+    let opened = opened.map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        VaultError::corrupt(format!(
+            "the database does not open: {}",
+            said.unwrap_or("no reason")
+        ))
+    })?;
+    Ok(opened?)
 }

@@ -34,6 +34,12 @@ pub enum VaultError {
         /// Who has it, where the lock file says so.
         holder: Option<LockHolder>,
     },
+    /// There is no store to work on.
+    #[error("there is no store in {}", dir.display())]
+    NoStore {
+        /// The folder that was named.
+        dir: PathBuf,
+    },
     /// The store was sealed with another master key.
     #[error("the store was sealed with another master key; restore the key it was created with")]
     WrongKey,

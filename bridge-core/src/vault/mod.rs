@@ -75,7 +75,7 @@ impl VaultOptions {
 }
 
 /// An open store. Clones share it; it closes when the last one, and the last
-/// [`Space`], is dropped.
+/// [`Space`], is dropped. Closing goes to the disk: not on an async thread.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
 
@@ -101,10 +101,7 @@ impl Vault {
     /// a reason to stop, not to make a new one.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
-        dir.join("sled")
-            .join("db")
-            .metadata()
-            .is_ok_and(|file| file.len() > 0)
+        disk::was_created(dir)
     }
 
     /// Opens the store, or creates it if there is none. Blocks.
@@ -173,8 +170,15 @@ impl Vault {
         new: &MasterKey,
         watch: rotate::Watch<'_>,
     ) -> Result<(), VaultError> {
+        let missing = || VaultError::NoStore {
+            dir: options.dir.clone(),
+        };
+        if !Self::exists(&options.dir) {
+            return Err(missing());
+        }
         let disk = Disk::open(&options.dir, options.cache_bytes)?;
-        let mut head = read_or_create(&disk, old, header::MIGRATIONS)?;
+        let mut head = header::read(&disk)?.ok_or_else(missing)?;
+        header::check_schema(&head, header::newest(header::MIGRATIONS))?;
         rotate::rotate(&disk, &mut head, old, new, watch)
     }
 
@@ -309,7 +313,11 @@ fn read_or_create(
     let newest = header::newest(migrations);
     if let Some(head) = header::read(disk)? {
         header::check_schema(&head, newest)?;
+        disk.mark_created()?;
         return Ok(head);
+    }
+    if disk.is_marked_created() {
+        return Err(VaultError::corrupt("the database has lost its records"));
     }
     let (slot, _) = Keys::new_slot(1, master)?;
     let head = VaultHeader {
@@ -318,5 +326,6 @@ fn read_or_create(
         ..VaultHeader::default()
     };
     header::write(disk, &head)?;
+    disk.mark_created()?;
     Ok(head)
 }

@@ -1,5 +1,6 @@
 //! Tests of what is not visible from outside: raw records, stop points, schemas.
 
+mod damage;
 mod key_files;
 mod names;
 mod rotation;
