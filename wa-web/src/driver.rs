@@ -17,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use whatsapp_rust::Client;
+use whatsapp_rust::{Client, wacore_binary::JidExt as _};
 
 use crate::{
     clock, egress,
@@ -192,7 +192,8 @@ impl Driver for WaDriver {
         let client = self.client()?;
         let to = address(chat)?;
         let author = if to.is_group() { Some(address(sender)?) } else { None };
-        within(client.mark_as_read(&to, author.as_ref(), ids)).await
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        within(client.mark_as_read(&to, author.as_ref(), &ids)).await
     }
 
     async fn unlink(&self) -> Result<(), DriverError> {

@@ -11,7 +11,7 @@ use bridge_core::driver::{OutboundPart, SendFailure, SendOutcome};
 use tokio::time::Instant;
 use whatsapp_rust::{
     Client, Freshness, IqError, Jid, NodeFilter, SendError, SendOptions,
-    wacore_binary::{Node, NodeContent},
+    wacore_binary::{JidExt as _, Node, NodeContent},
     waproto::whatsapp as wa,
 };
 

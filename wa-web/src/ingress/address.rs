@@ -3,7 +3,7 @@
 
 use bridge_core::message::{ChatId, ChatKind};
 use whatsapp_rust::{
-    Client, Jid,
+    Client, Jid, wacore_binary::JidExt as _,
     wacore::types::message::{MessageCategory, MessageInfo},
 };
 

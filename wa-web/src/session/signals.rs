@@ -202,7 +202,7 @@ pub(crate) fn map_end(event: &Event, now_ms: u64) -> Option<End> {
         Event::StreamReplaced(_) => End::Replaced,
         Event::TemporaryBan(ban) => End::Banned {
             cause: format!("temporarily banned, {}", ban.code),
-            until_ms: u64::try_from(ban.expire.as_millis())
+            until_ms: u64::try_from(ban.expire.num_milliseconds())
                 .ok()
                 .map(|ms| now_ms.saturating_add(ms)),
         },

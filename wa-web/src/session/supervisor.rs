@@ -156,7 +156,7 @@ impl Supervisor {
     }
 
     async fn archive(&mut self) -> Next {
-        self.parts.fence.advance();
+        self.parts.fence.close();
         match store::archive_credentials(&self.parts.vault).await {
             Ok(()) => Next::Wait,
             Err(error) => {
@@ -311,9 +311,10 @@ impl Supervisor {
         if self.parts.options.visible {
             return;
         }
+        let presence = link.client.presence();
         let sent = tokio::time::timeout(
             self.parts.options.ping_timeout,
-            link.client.presence().set_unavailable(),
+            presence.set_unavailable(),
         );
         if !matches!(sent.await, Ok(Ok(()))) {
             tracing::debug!("could not tell the server that this device is unavailable");
@@ -354,7 +355,7 @@ impl Supervisor {
                 self.machine.pairing_code_refused(cause);
             }
             Job::Unlinked(Ok(()), reply) => {
-                self.parts.fence.advance();
+                self.parts.fence.close();
                 let archived = store::archive_credentials(&self.parts.vault).await;
                 let answer = archived.map_err(|error| DriverError::Store(error.to_string()));
                 let _asker_left = reply.send(answer);
