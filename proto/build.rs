@@ -1,7 +1,10 @@
 //! Compiles the `.proto` files with a pure-Rust compiler, so that building needs no `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for file in ["proto/loong/store/v1/store.proto", "proto/loong/wire/wire.proto"] {
+    for file in [
+        "proto/loong/store/v1/store.proto",
+        "proto/loong/wire/wire.proto",
+    ] {
         println!("cargo::rerun-if-changed={file}");
     }
     let store = protox::compile(["proto/loong/store/v1/store.proto"], ["proto"])?;

@@ -201,7 +201,7 @@ async fn child_that_aborts() -> Result {
     let n = records.scan_all().count() as u64;
     let mut batch = vault.batch();
     records.put(&mut batch, &records.ordered(n), &value(n));
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         index.put(
             &mut batch,
             &index.named(&[b"n", &n.to_be_bytes()]),

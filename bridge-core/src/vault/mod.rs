@@ -17,7 +17,7 @@
 //! [`Vault::apply`] makes changes visible; a crash may undo it, but only as a
 //! whole, and only together with everything applied later. [`Vault::sync`] puts
 //! everything applied before onto the disk, for all callers that wait at that
-//! moment at once. [`disk`] says why sled's own flush is not enough.
+//! moment at once. The `disk` module says why sled's own flush is not enough.
 
 mod disk;
 mod error;
