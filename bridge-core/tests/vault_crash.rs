@@ -321,6 +321,7 @@ fn everything(options: &VaultOptions) -> Result<BTreeMap<String, Vec<u8>>> {
 /// `sync` must reach the disk, not only the system's cache: after the log was
 /// written, the database file is synced before anything is reported, and so is
 /// a file of its own that a large value went to.
+#[cfg(feature = "strace")]
 #[test]
 fn a_report_follows_a_sync_of_the_files() -> Result {
     let dir = tempfile::tempdir()?;
@@ -378,6 +379,7 @@ fn a_report_follows_a_sync_of_the_files() -> Result {
 }
 
 /// What happened to the log since the last report.
+#[cfg(feature = "strace")]
 #[derive(Debug, PartialEq)]
 enum Log {
     Untouched,
