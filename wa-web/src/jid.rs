@@ -164,7 +164,7 @@ fn bare_contact(id: &str) -> Result<ChatId, TargetError> {
 
 fn bare_group(id: &str) -> Result<ChatId, TargetError> {
     let digits = id.bytes().filter(u8::is_ascii_digit).count();
-    if is_group_user(id) && digits >= MIN_GROUP {
+    if is_group_user(id) && digits >= MIN_GROUP && !id.starts_with('0') {
         Ok(join(id, Server::Group))
     } else {
         Err(refused(format!(

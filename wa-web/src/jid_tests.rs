@@ -163,9 +163,10 @@ proptest! {
     ) {
         let chat = ChatId::from_canonical(format!("{user}@{server}"));
         let jid = to_jid(&chat).expect("a canonical id");
-        prop_assert_eq!(chat_id(&jid), chat.clone());
-        prop_assert_eq!(chat_id(&jid.with_device(device)), chat.clone());
-        prop_assert_eq!(parse_bare(&jid.to_string()), Some(chat.clone()));
+        prop_assert_eq!(&chat_id(&jid), &chat);
+        prop_assert_eq!(&chat_id(&jid.with_device(device)), &chat);
+        let parsed = parse_bare(&jid.to_string());
+        prop_assert_eq!(parsed.as_ref(), Some(&chat));
         let kind = if server == "g.us" { ChatKind::Group } else { ChatKind::Contact };
         prop_assert_eq!(canonical(kind, &display(&chat)).expect("its own display"), chat);
     }

@@ -78,11 +78,13 @@ fn heading(body: &str) -> Option<&str> {
     let title = body.trim_start_matches('#');
     let level = body.len() - title.len();
     let title = title.strip_prefix(' ')?.trim();
-    ((1..=6).contains(&level) && !title.is_empty()).then(|| {
+    let bare = title.trim_end_matches('#');
+    let title = if bare.ends_with(' ') {
+        bare.trim_end()
+    } else {
         title
-            .strip_suffix(" #")
-            .map_or(title, |t| t.trim_end_matches('#').trim_end())
-    })
+    };
+    ((1..=6).contains(&level) && !title.is_empty()).then_some(title)
 }
 
 /// A heading: the line in bold, whatever was bold in it included.
