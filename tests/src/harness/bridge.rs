@@ -24,7 +24,8 @@ const STOP: Duration = Duration::from_secs(5);
 /// One line of `--events ndjson`: its `event` member names it.
 pub type Event = Value;
 
-/// The binary under test: `LOONG_BIN`, or the one beside the test binaries.
+/// The binary under test: `LOONG_BIN`, else a build of this profile, else a
+/// release build.
 ///
 /// # Errors
 /// When there is none; the message says how to build it.
@@ -33,8 +34,9 @@ pub fn loong_binary() -> anyhow::Result<PathBuf> {
         return Ok(path.into());
     }
     let here = std::env::current_exe().context("the test's own path")?;
+    let name = format!("loong{}", std::env::consts::EXE_SUFFIX);
     here.ancestors()
-        .map(|dir| dir.join(format!("loong{}", std::env::consts::EXE_SUFFIX)))
+        .flat_map(|dir| [dir.join(&name), dir.join("release").join(&name)])
         .find(|candidate| candidate.is_file())
         .context("no `loong` binary; build it with `cargo build -p loong-cli`, or set LOONG_BIN")
 }

@@ -134,6 +134,15 @@ impl Consumer {
             .await
     }
 
+    /// Answers a message through the `reply_target` that came with it.
+    ///
+    /// # Errors
+    /// When no answer arrives; a refusal is an [`Answer`].
+    pub async fn reply(&self, reply_target: &Value, text: &str) -> anyhow::Result<Answer> {
+        let extra = json!({ "target": reply_target, "message": { "Text": text } });
+        self.call("send_message", extra).await
+    }
+
     /// Takes messages until `count` have been acknowledged, in order of arrival.
     ///
     /// # Errors
