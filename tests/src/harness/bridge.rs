@@ -115,7 +115,10 @@ impl BridgeSetup {
             let mut kept = Vec::new();
             while let Ok(Some(line)) = lines.next_line().await {
                 if std::env::var_os("LOONG_TEST_LOG").is_some() {
-                    #[expect(clippy::print_stderr, reason = "asked for by the person who runs the test")]
+                    #[expect(
+                        clippy::print_stderr,
+                        reason = "asked for by the person who runs the test"
+                    )]
                     {
                         eprintln!("[loong] {line}");
                     }
@@ -174,7 +177,10 @@ impl Bridge {
     /// # Errors
     /// When the process ends first, or nothing comes in time.
     pub async fn event(&mut self, name: &str) -> anyhow::Result<Event> {
-        self.until(&format!("the event `{name}`"), |event| event["event"] == name).await
+        self.until(&format!("the event `{name}`"), |event| {
+            event["event"] == name
+        })
+        .await
     }
 
     /// Waits until the session is in `state`.

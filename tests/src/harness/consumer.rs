@@ -109,7 +109,9 @@ impl Consumer {
     /// # Errors
     /// When the bridge refuses.
     pub async fn ack(&self, message: &Value) -> anyhow::Result<()> {
-        let answer = self.call("ack_inbound", json!({ "message": message })).await?;
+        let answer = self
+            .call("ack_inbound", json!({ "message": message }))
+            .await?;
         ensure!(answer.status == 200, "ack_inbound: {answer:?}");
         Ok(())
     }
@@ -130,8 +132,11 @@ impl Consumer {
                 "feishu_reply_chat_id": null,
             },
         });
-        self.call("send_message", json!({ "target": target, "message": { "Text": text } }))
-            .await
+        self.call(
+            "send_message",
+            json!({ "target": target, "message": { "Text": text } }),
+        )
+        .await
     }
 
     /// Answers a message through the `reply_target` that came with it.

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use super::{BridgeSetup, loong_binary};
 use crate::wa_sim::{
     address::DeviceJid,
+    control::{Control, router},
     link::{LinkOptions, link_session},
-    phone::{Phone, PhoneOptions},
+    phone::{Phone, PhoneOptions, book::PhoneBook},
     server::{SimOptions, SimServer},
 };
 
@@ -35,6 +36,8 @@ pub struct World {
     pub device: DeviceJid,
     /// Everybody else.
     pub people: Vec<Arc<Phone>>,
+    /// All phones, for making more.
+    pub book: PhoneBook,
     home: TempDir,
     auth_dir: PathBuf,
 }
@@ -45,20 +48,31 @@ impl World {
     /// # Errors
     /// When any part cannot be set up.
     pub async fn start(options: WorldOptions) -> anyhow::Result<Self> {
+        let mut book = None;
         let sim = SimServer::start(
-            SimOptions { seed: options.seed, ..SimOptions::default() },
-            |_hub| axum::Router::new(),
+            SimOptions {
+                seed: options.seed,
+                ..SimOptions::default()
+            },
+            |hub| {
+                let phones = book.insert(PhoneBook::new(hub)).clone();
+                router(Control::new(phones))
+            },
         )
         .await
         .context("starting the simulator")?;
-        let hub = sim.hub();
-        let person = |name: String, index: u64| {
-            Phone::create(hub, PhoneOptions { push_name: name, ..PhoneOptions::default() }, index)
+        let book = book.context("the control API was built")?;
+        let person = |name: String| {
+            book.create(PhoneOptions {
+                push_name: name,
+                ..PhoneOptions::default()
+            })
         };
-        let owner = person("Owner".to_owned(), 0)?;
+        let owner = person("Owner".to_owned())?;
         let people = (1..=options.people)
-            .map(|n| person(format!("Person {n}"), n as u64))
+            .map(|n| person(format!("Person {n}")))
             .collect::<Result<Vec<_>, _>>()?;
+        let hub = sim.hub();
         let home = tempfile::tempdir().context("a folder for the bridge")?;
         let auth_dir = home.path().join("session");
         let key_file = home.path().join("master.key");
@@ -70,6 +84,7 @@ impl World {
             device: linked.device,
             owner,
             people,
+            book,
             sim,
             home,
             auth_dir,
@@ -97,6 +112,13 @@ impl World {
         self.bridge_with(&["--allow", "*"])
     }
 
+    /// A bridge on an empty folder, for linking; `binary` because the shipped one
+    /// refuses the simulator's certificate.
+    #[must_use]
+    pub fn unlinked_bridge(&self, binary: &std::path::Path, folder: &str) -> BridgeSetup {
+        self.setup(binary, &self.home.path().join(folder))
+    }
+
     /// A bridge on the linked session with these further arguments.
     ///
     /// # Panics
@@ -104,15 +126,20 @@ impl World {
     #[must_use]
     pub fn bridge_with(&self, args: &[&str]) -> BridgeSetup {
         let binary = loong_binary().unwrap_or_else(|error| panic!("{error:#}"));
-        let mut setup = BridgeSetup::new(&binary, self.home.path())
-            .arg("--auth-dir")
-            .arg(self.auth_dir.display().to_string())
-            .env("LOONG_MASTER_KEY_FILE", self.home.path().join("master.key").display().to_string())
-            .env("LOONG_WHATSAPP_URL", self.sim.ws_url())
-            .env("LOONG_WHATSAPP_VERSION", "2.3000.1");
+        let mut setup = self.setup(&binary, &self.auth_dir);
         for arg in args {
             setup = setup.arg(*arg);
         }
         setup
+    }
+
+    fn setup(&self, binary: &std::path::Path, auth_dir: &std::path::Path) -> BridgeSetup {
+        let key = self.home.path().join("master.key");
+        let setup = BridgeSetup::new(binary, self.home.path())
+            .arg("--auth-dir")
+            .arg(auth_dir.display().to_string())
+            .env("LOONG_WHATSAPP_URL", self.sim.ws_url())
+            .env("LOONG_WHATSAPP_VERSION", "2.3000.1");
+        setup.env("LOONG_MASTER_KEY_FILE", key.display().to_string())
     }
 }

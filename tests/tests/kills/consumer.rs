@@ -55,7 +55,11 @@ impl Inbound {
     }
 
     pub(crate) fn redelivered(&self) -> usize {
-        self.notes().deliveries.values().filter(|times| **times > 1).count()
+        self.notes()
+            .deliveries
+            .values()
+            .filter(|times| **times > 1)
+            .count()
     }
 
     /// People write in turn, never far ahead of what was taken.

@@ -33,7 +33,10 @@ const OUT_PER_KILL: usize = 5;
 const SETTLE: Duration = Duration::from_secs(120);
 
 fn number(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +44,11 @@ async fn nothing_is_lost_or_shown_twice_whenever_the_bridge_dies() -> anyhow::Re
     let kills = number("LOONG_KILLS", 6);
     let seed = u64::try_from(number("LOONG_SEED", 1))?;
     let (inbound, outbound) = (kills * IN_PER_KILL, kills * OUT_PER_KILL);
-    let world = World::start(WorldOptions { seed, people: PEOPLE }).await?;
+    let world = World::start(WorldOptions {
+        seed,
+        people: PEOPLE,
+    })
+    .await?;
     let (url, urls) = watch::channel(None);
     let mut tasks = JoinSet::new();
 
@@ -77,7 +84,9 @@ async fn kill_repeatedly(
     let mut random = fastrand::Rng::with_seed(seed);
     let mut hits = Hits::new();
     for round in 0..kills {
-        let bridge = start(world, url).await.with_context(|| format!("start number {round}"))?;
+        let bridge = start(world, url)
+            .await
+            .with_context(|| format!("start number {round}"))?;
         let mut events = world.sim.hub().events();
         let trigger = Trigger::choose(round, &mut random);
         let hit = trigger.wait(&mut events, &world.device).await;
@@ -110,7 +119,10 @@ async fn settle(
     })?
 }
 
-#[expect(clippy::print_stdout, reason = "the numbers are what a reader of the run wants")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the numbers are what a reader of the run wants"
+)]
 fn report(hits: &Hits, inbound: &Inbound, outbound: &Outbound) {
     let total: usize = hits.values().sum();
     println!("kills: {total}");
@@ -156,7 +168,10 @@ fn verify(world: &World, inbound: &Inbound, outbound: &Outbound) -> anyhow::Resu
             lost.push(id.clone());
         }
     }
-    ensure!(receipted_not_stored.is_empty(), "receipted but not stored: {receipted_not_stored:?}");
+    ensure!(
+        receipted_not_stored.is_empty(),
+        "receipted but not stored: {receipted_not_stored:?}"
+    );
     ensure!(lost.is_empty(), "lost: {lost:?}");
 
     let mut shown: BTreeMap<String, u32> = BTreeMap::new();

@@ -70,19 +70,30 @@ impl Trigger {
                 }
             }
         });
-        if found.await == Ok(true) { self.name() } else { "at a random moment (event did not come)" }
+        if found.await == Ok(true) {
+            self.name()
+        } else {
+            "at a random moment (event did not come)"
+        }
     }
 
     const fn count(self) -> u64 {
         match self {
             Self::After(_) => 1,
-            Self::Frame(n) | Self::Ciphertext(n) | Self::Receipt(n) | Self::Send(n) | Self::Ack(n) => n,
+            Self::Frame(n)
+            | Self::Ciphertext(n)
+            | Self::Receipt(n)
+            | Self::Send(n)
+            | Self::Ack(n) => n,
         }
     }
 
     fn matches(self, event: &SimEvent, device: &DeviceJid) -> bool {
         match (self, event) {
-            (Self::Frame(_), SimEvent::FrameIn { device: d, .. } | SimEvent::FrameOut { device: d, .. })
+            (
+                Self::Frame(_),
+                SimEvent::FrameIn { device: d, .. } | SimEvent::FrameOut { device: d, .. },
+            )
             | (Self::Ciphertext(_), SimEvent::Delivered { to: d, .. })
             | (Self::Receipt(_), SimEvent::Receipted { by: d, .. })
             | (Self::Send(_), SimEvent::Submitted { from: d, .. })

@@ -1,0 +1,115 @@
+//! Messages in both directions.
+
+use anyhow::ensure;
+use loong_tests::{
+    harness::{Consumer, World, WorldOptions},
+    wa_sim::phone::send::Letter,
+};
+
+use crate::{SOON, shown};
+
+const SMALL: WorldOptions = WorldOptions { seed: 7, people: 1 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_comes_in_and_the_answer_goes_out() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let ann = &world.people[0];
+    let mut bridge = world.bridge().start().await?;
+    bridge.state("online").await?;
+    let consumer = Consumer::new(bridge.url())?;
+
+    ann.send(&world.own_number, &Letter::text("hi there"))?;
+    let message = consumer.take(1, SOON).await?.remove(0);
+    assert_eq!(message["text"], "hi there");
+    let route = format!("+{}", ann.number());
+    assert_eq!(
+        message["reply_target"]["id"],
+        format!("whatsapp-personal:default:contact:{route}")
+    );
+    let answer = consumer
+        .reply(&message["reply_target"], "hello, how can I help?")
+        .await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    assert_eq!(shown(ann, "hello, how can I help?").await?.shown, 1);
+
+    // The same key again is the same answer, and nothing more on the phone.
+    let again = consumer
+        .reply(&message["reply_target"], "hello, how can I help?")
+        .await?;
+    assert_eq!(
+        again.payload()["message_id"],
+        answer.payload()["message_id"]
+    );
+    ann.send(&world.own_number, &Letter::text("thanks"))?;
+    consumer.take(1, SOON).await?;
+    assert_eq!(
+        shown(ann, "hello, how can I help?").await?.times_received,
+        1
+    );
+
+    let (code, _log) = bridge.stop().await?;
+    assert_eq!(code, Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_in_while_the_bridge_is_down_is_delivered_after_the_restart()
+-> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let ann = &world.people[0];
+    let mut bridge = world.bridge().start().await?;
+    bridge.state("online").await?;
+    ann.send(&world.own_number, &Letter::text("first, not taken"))?;
+    let consumer = Consumer::new(bridge.url())?;
+    let leased = consumer.receive(1, SOON).await?;
+    assert_eq!(leased[0]["text"], "first, not taken");
+    bridge.kill().await?;
+
+    for n in 0..20 {
+        ann.send(&world.own_number, &Letter::text(format!("offline {n}")))?;
+    }
+    let mut bridge = world.bridge().start().await?;
+    bridge.state("online").await?;
+    ensure!(
+        !bridge.seen().iter().any(|event| event["event"] == "qr"),
+        "a linked session asks for no QR code"
+    );
+    let consumer = Consumer::new(bridge.url())?;
+    let texts: Vec<String> = consumer
+        .take(21, SOON)
+        .await?
+        .iter()
+        .filter_map(|m| m["text"].as_str().map(str::to_owned))
+        .collect();
+    let mut expected = vec!["first, not taken".to_owned()];
+    expected.extend((0..20).map(|n| format!("offline {n}")));
+    assert_eq!(texts, expected);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_allowlist_messages_wait_in_quarantine() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let ann = &world.people[0];
+    let mut bridge = world.bridge_with(&[]).start().await?;
+    bridge.state("online").await?;
+    ann.send(&world.own_number, &Letter::text("may I?"))?;
+    // The receipt shows that the bridge has it.
+    let mut changes = ann.changes();
+    while ann.log().receipts.is_empty() {
+        tokio::time::timeout(SOON, changes.changed()).await??;
+    }
+    let consumer = Consumer::new(bridge.url())?;
+    let none = consumer.receive(5, std::time::Duration::ZERO).await?;
+    assert!(none.is_empty(), "{none:?}");
+    bridge.stop().await?;
+
+    let mut bridge = world
+        .bridge_with(&["--allow", &format!("+{}", ann.number())])
+        .start()
+        .await?;
+    bridge.state("online").await?;
+    let consumer = Consumer::new(bridge.url())?;
+    assert_eq!(consumer.take(1, SOON).await?[0]["text"], "may I?");
+    Ok(())
+}
