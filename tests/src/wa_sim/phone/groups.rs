@@ -12,10 +12,10 @@ use super::content::StanzaKind;
 use super::crypt::{CipherKind, Sealed};
 use super::retry::Sent;
 use super::send::{Letter, Posted, enc_node, envelope, names};
-use super::{Phone, PhoneError, State, stanza};
+use super::{Phone, PhoneError, State};
 use crate::wa_sim::hub::DeviceInfo;
 
-/// Who has our sender keys, and how each group addresses its members.
+/// Who has our sender keys.
 #[derive(Debug, Default)]
 pub(crate) struct OwnSenderKeys {
     groups: HashMap<String, GroupKeys>,
@@ -27,7 +27,6 @@ struct GroupKeys {
     holders: HashSet<String>,
     /// Members when the key was last used.
     members: HashSet<String>,
-    by_lid: bool,
 }
 
 /// A message that only carries a key.
@@ -38,23 +37,11 @@ const KEY_ONLY: StanzaKind = StanzaKind {
 };
 
 impl OwnSenderKeys {
-    /// Learns how a group addresses its members from anything it sent.
-    pub(crate) fn learn_mode(&mut self, group: &Jid, mode: &str) {
-        self.groups.entry(group.to_string()).or_default().by_lid = mode == "lid";
-    }
-
     /// Forgets that a device has our key.
     pub(crate) fn forget_holder(&mut self, group: &Jid, device: &str) {
         if let Some(keys) = self.groups.get_mut(&group.to_string()) {
             keys.holders.remove(device);
         }
-    }
-
-    /// Whether members are addressed by LID.
-    pub(crate) fn by_lid(&self, group: &Jid) -> bool {
-        self.groups
-            .get(&group.to_string())
-            .is_some_and(|keys| keys.by_lid)
     }
 }
 
@@ -72,7 +59,7 @@ impl Phone {
             .unwrap_or_default()
             .saturating_mul(1000);
         let message = letter.content.message(&name, letter.wrapper, now_ms);
-        let by_lid = state.sender_keys.by_lid(group);
+        let by_lid = self.hub.group_by_lid(group).unwrap_or_default();
         let to = self.distribute(&mut state, group, &members, letter.devices.as_deref())?;
         let sealed = Sealed {
             kind: CipherKind::SenderKey,
@@ -120,7 +107,8 @@ impl Phone {
             state.crypt.rotate_sender_key(&name);
         }
         keys.members = now;
-        let (holders, by_lid) = (keys.holders.clone(), keys.by_lid);
+        let holders = keys.holders.clone();
+        let by_lid = self.hub.group_by_lid(group).unwrap_or_default();
         let key = self.key_message(state, group)?;
         let lacking: Vec<DeviceInfo> = members
             .iter()
@@ -156,20 +144,5 @@ impl Phone {
             ),
             ..Default::default()
         })
-    }
-
-    /// Learns from a `w:gp2` notification.
-    pub(crate) fn on_group_notification(&self, node: &Node) {
-        let Some(group) = stanza::jid(node, "from") else {
-            return;
-        };
-        let created = node
-            .get_optional_child("create")
-            .and_then(|create| create.get_optional_child("group"))
-            .and_then(|info| stanza::optional(info, "addressing_mode"));
-        let mode = created.or_else(|| stanza::optional(node, "addressing_mode"));
-        if let Some(mode) = mode {
-            self.state().sender_keys.learn_mode(&group, &mode);
-        }
     }
 }

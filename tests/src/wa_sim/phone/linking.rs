@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use loong_proto::wire::{AdvDeviceIdentity, AdvSignedDeviceIdentity};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use whatsapp_rust::NodeBuilder;
@@ -13,7 +14,7 @@ use whatsapp_rust::buffa::MessageField;
 use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::waproto::whatsapp as wa;
 
-use super::adv::{self, DeviceIdentity, SignedDeviceIdentity};
+use super::adv;
 use super::content::StanzaKind;
 use super::pair_code::{self, PhoneHalf};
 use super::send::{enc_node, envelope};
@@ -233,13 +234,14 @@ impl Phone {
     ///
     /// # Errors
     /// If signing fails.
-    pub fn vouch(&self, identity: &[u8; 32]) -> Result<SignedDeviceIdentity, PhoneError> {
+    pub fn vouch(&self, identity: &[u8; 32]) -> Result<AdvSignedDeviceIdentity, PhoneError> {
         let key_index = self.hub.next_key_index(&self.number);
         let mut state = self.state();
-        let details = DeviceIdentity {
+        let details = AdvDeviceIdentity {
             raw_id: Some(state.keys.raw_id),
             timestamp: Some(self.hub.now()),
             key_index: Some(key_index),
+            ..AdvDeviceIdentity::default()
         };
         let account = state.keys.identity.clone();
         Ok(adv::vouch(&account, &details, identity, state.crypt.rng())?)

@@ -75,11 +75,6 @@ impl Phone {
             tracing::debug!("a phone got a message without a sender");
             return;
         };
-        if let (Some(group), Some(mode)) =
-            (&origin.group, stanza::optional(node, "addressing_mode"))
-        {
-            self.state().sender_keys.learn_mode(group, &mode);
-        }
         let mut opened = Vec::new();
         let mut failure = None;
         for enc in node.get_children_by_tag("enc") {
@@ -232,7 +227,6 @@ impl Phone {
         self.submit(stanza::ack(node));
         match kind.as_str() {
             "link_code_companion_reg" => self.on_code_notification(node),
-            "w:gp2" => self.on_group_notification(node),
             "encrypt" => self.publish_pre_keys(),
             _ => {}
         }
