@@ -4,6 +4,7 @@
 //! that wrote them, and finds a crash by that stamp.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::vault::{RecordName, Space};
@@ -13,6 +14,17 @@ use whatsapp_rust::wacore::store::traits::SignalStore;
 
 use super::records::{PreKey, decode};
 use super::{SledStore, locked, read, read_plain, scan, scan_ordered};
+
+/// How long a batch of ratchets waits before it is applied.
+///
+/// The library writes all changed ratchets of all chats at once, at any moment: also between the
+/// decryption of a message and the call that stores its pending row, which comes well under a
+/// millisecond later. If the process died after that write and before the row, the message would
+/// be gone: sent again, it counts as a duplicate and is acknowledged. The pause lets the row go
+/// first; all spaces share one log, so it then reaches the disk first. It makes the gap rare, not
+/// impossible: a thread can be kept from running for longer. Only a write that raises a counter
+/// lease makes a sender wait for it.
+const SETTLE: Duration = Duration::from_millis(4);
 
 /// The user of an address such as `user@lid.0` or `user:5@lid.0`: what the rows of all devices of
 /// one person have in common.
@@ -113,6 +125,7 @@ impl SignalStore for SledStore {
     }
 
     async fn put_sessions_batch(&self, sessions: &[(Arc<str>, Bytes)]) -> Result<()> {
+        tokio::time::sleep(SETTLE).await;
         let table = &self.tables().sessions;
         self.write_durable(|batch| {
             for (address, session) in sessions {
@@ -257,6 +270,7 @@ impl SignalStore for SledStore {
     }
 
     async fn put_sender_keys_batch(&self, sender_keys: &[(Arc<str>, Bytes)]) -> Result<()> {
+        tokio::time::sleep(SETTLE).await;
         let table = &self.tables().sender_keys;
         self.write_durable(|batch| {
             for (address, record) in sender_keys {

@@ -181,7 +181,9 @@ async fn other_methods_leave_the_disk_alone() -> TestResult {
 
 #[test]
 fn what_a_durable_method_wrote_survives_sigkill() -> TestResult {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     for method in DURABLE {
         let opened = Opened::new()?;
         runtime.block_on(prepare(&opened.store))?;
@@ -203,7 +205,9 @@ fn what_a_durable_method_wrote_survives_sigkill() -> TestResult {
 /// itself once a second, so on a busy machine a child may live long enough to be saved by that.
 #[test]
 fn what_was_only_applied_can_be_lost_to_sigkill() -> TestResult {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     for _ in 0..5 {
         let dir = tempfile::tempdir()?;
         child::run(CHILD, dir.path(), NOT_DURABLE)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use whatsapp_rust::anyhow::Context as _;
 use whatsapp_rust::wacore::store::traits::{
-    LidPnMappingEntry, MsgSecretEntry, MsgSecretStore as _, ProtocolStore as _,
+    LidPnMappingEntry, MsgSecretEntry, MsgSecretStore as _, ProtocolStore as _, SignalStore as _,
 };
 
 use super::{Opened, TestResult, dump};
@@ -193,6 +193,34 @@ async fn uncommitted_messages_are_never_swept() -> TestResult {
     let overview = opened.store.pending_overview().await?;
     assert_eq!(overview.count, 1);
     assert!(overview.oldest.is_some_and(|at| at > 0));
+    Ok(())
+}
+
+/// A message that was decrypted a moment before the library writes all ratchets gets its pending
+/// row into the log before them.
+#[tokio::test]
+async fn a_pending_row_overtakes_the_ratchets_of_the_same_moment() -> TestResult {
+    let opened = Opened::new()?;
+    let store = &opened.store;
+    let ratchets = [(Arc::from("a@lid.0"), bytes::Bytes::from_static(b"ratchet"))];
+    let (sessions, keys, early) = tokio::join!(
+        store.put_sessions_batch(&ratchets),
+        store.put_sender_keys_batch(&ratchets),
+        async {
+            let early = (
+                store.has_session("a@lid.0").await?,
+                store.get_sender_key("a@lid.0").await?,
+            );
+            // Applied at once; only its way to the disk takes time.
+            store.store_pending_inbound(CHAT, CHAT, "M1", b"m").await?;
+            whatsapp_rust::anyhow::Ok(early)
+        },
+    );
+    sessions?;
+    keys?;
+    assert_eq!(early?, (false, None));
+    assert!(store.has_session("a@lid.0").await?);
+    assert!(store.get_pending_inbound(CHAT, CHAT, "M1").await?.is_some());
     Ok(())
 }
 

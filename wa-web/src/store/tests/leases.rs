@@ -132,7 +132,9 @@ fn counters_are_not_reused_after_sigkill() -> TestResult {
         "the child sent {} messages",
         said.len()
     );
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     let opened = Opened::in_dir(dir)?;
     let mut sender = Sender::new(opened.store.clone(), 2);
     for _ in 0..SENT {

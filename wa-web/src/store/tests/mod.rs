@@ -8,6 +8,7 @@ mod durability;
 mod fencing;
 mod indexes;
 mod leases;
+mod model;
 mod suite;
 
 use bridge_core::vault::{MasterKey, Vault, VaultOptions};
