@@ -56,15 +56,14 @@ impl RequestContext {
         Ok(read)
     }
 
-    /// The request's own allowlist, if it restricts anything: an empty list and
-    /// one with `*` do not. It can only narrow what the bridge allows.
+    /// The request's own allowlist, as written. It can only narrow what the bridge
+    /// allows; see [`crate::policy::PolicyHandle::narrowing`].
     #[must_use]
-    pub fn narrowing(&self, surface: Surface) -> Option<&[String]> {
-        let list = match surface {
+    pub fn allowed(&self, surface: Surface) -> Option<&[String]> {
+        match surface {
             Surface::WhatsAppPersonal => self.whatsapp_list.as_deref(),
             Surface::Weixin => self.weixin_list.as_deref(),
-        };
-        list.filter(|list| !list.is_empty() && !list.iter().any(|entry| entry.trim() == "*"))
+        }
     }
 }
 
@@ -115,15 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_real_list_narrows() {
-        let narrowing = |list: serde_json::Value| {
-            let read = context(json!({"account": {"config": {"allowed_chat_ids": list}}}));
-            read.expect("well formed")
-                .narrowing(Surface::WhatsAppPersonal)
-                .map(<[String]>::to_vec)
-        };
-        assert_eq!(narrowing(json!([])), None);
-        assert_eq!(narrowing(json!(["+1", " * "])), None);
-        assert_eq!(narrowing(json!(["+1"])), Some(vec!["+1".to_owned()]));
+    fn each_surface_has_its_own_list() {
+        let config = json!({"allowed_chat_ids": ["+1"], "allowed_contact_ids": []});
+        let read = context(json!({"account": {"config": config}})).expect("well formed");
+        assert_eq!(
+            read.allowed(Surface::WhatsAppPersonal),
+            Some(&["+1".to_owned()][..])
+        );
+        assert_eq!(read.allowed(Surface::Weixin), Some(&[][..]));
     }
 }

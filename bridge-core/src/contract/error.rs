@@ -77,9 +77,9 @@ pub enum ContractError {
         /// Which list, and how to change it.
         reason: String,
     },
-    /// The key was used for another chat or text.
+    /// The key was used for another chat.
     #[error(
-        "idempotency key {key:?} was used before for another chat or text; nothing was sent; use a new key"
+        "idempotency key {key:?} was used before for a message to another chat; nothing was sent; use a new key"
     )]
     KeyConflict {
         /// The key.
