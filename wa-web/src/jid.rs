@@ -48,7 +48,8 @@ pub(crate) fn canonical(kind: ChatKind, id: &str) -> Result<ChatId, TargetError>
 /// Every canonical id that an allowlist entry can mean. Digits alone can be a
 /// phone number or the id of a group and then mean both; nothing usable means
 /// nothing.
-pub(crate) fn allow_entry(entry: &str) -> Vec<ChatId> {
+#[must_use]
+pub fn allow_entry(entry: &str) -> Vec<ChatId> {
     [ChatKind::Contact, ChatKind::Group]
         .into_iter()
         .filter_map(|kind| canonical(kind, entry).ok())
