@@ -25,6 +25,5 @@ pub mod version;
 pub use driver::WaDriver;
 pub use error::WaError;
 pub use jid::allow_entry;
-pub use jid::allow_entry;
 pub use options::{PairingRequest, WaOptions};
 
