@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::Message as Frame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use whatsapp_rust::prelude::*;
 use whatsapp_rust::wacore::net::{
     DisconnectReason, HttpClient, HttpRequest, HttpResponse, Transport, TransportEvent,
@@ -19,7 +19,7 @@ use whatsapp_rust::{anyhow, async_channel, async_trait, bytes};
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+type Stream = WebSocketStream<tokio::net::TcpStream>;
 
 /// Dials the simulator without TLS.
 struct Plain(String);
@@ -31,7 +31,11 @@ impl TransportFactory for Plain {
     async fn create_transport(
         &self,
     ) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
-        let (stream, _) = connect_async(self.0.as_str()).await?;
+        let url = url::Url::parse(&self.0)?;
+        let address = url.socket_addrs(|| None)?;
+        let tcp = tokio::net::TcpStream::connect(address.as_slice()).await?;
+        tcp.set_nodelay(true)?;
+        let (stream, _) = client_async(self.0.as_str(), tcp).await?;
         let (sink, mut input) = stream.split();
         let (events, receiver) = async_channel::bounded(64);
         events.send(TransportEvent::Connected).await?;
@@ -218,7 +222,7 @@ fn read(event: &Event) -> Vec<Said> {
         Event::StreamReplaced(_) => vec![Said::Replaced],
         Event::ClientOutdated(_) => vec![Said::Outdated],
         Event::TemporaryBan(_) => vec![Said::Banned],
-        Event::ServerAck(ack) if ack.class == "message" => {
+        Event::ServerAck(ack) if ack.class.as_deref() == Some("message") => {
             vec![Said::Acked {
                 id: ack.id.to_string(),
                 error: ack.error.as_ref().map(|error| error.to_string()),
