@@ -91,12 +91,12 @@ impl Sender {
         let state = record.session_state().context("a session")?;
         let chain = state
             .get_sender_chain_key()
-            .map_err(|_| anyhow::anyhow!("no chain"))?;
+            .map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let next = chain.next_chain_key()?;
         let state = record.session_state_mut().context("a session")?;
         state
             .set_sender_chain_key(&next)
-            .map_err(|_| anyhow::anyhow!("no chain"))?;
+            .map_err(|error| anyhow::anyhow!("{error:?}"))?;
         if chain.index() >= record.reserved_sender_chain_index() {
             record.reserve_sender_chain_counters(chain.index());
         }
@@ -136,7 +136,7 @@ fn counters_are_not_reused_after_sigkill() -> TestResult {
         .enable_time()
         .build()?;
     let opened = Opened::in_dir(dir)?;
-    let mut sender = Sender::new(opened.store.clone(), 2);
+    let mut sender = Sender::new(opened.store, 2);
     for _ in 0..SENT {
         let direct = format!("direct {}", runtime.block_on(sender.send_direct())?);
         let (chain, counter) = runtime.block_on(sender.send_group())?;

@@ -52,102 +52,91 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Makes a call; the answer as text.
+fn text(key: u8) -> String {
+    format!("key {key}")
+}
+
+/// Makes a call; what it counted or found, as text.
 async fn make(store: &impl Backend, call: &Call) -> anyhow::Result<String> {
-    let text = |key: &u8| format!("key {key}");
-    Ok(match call {
-        Call::StorePrekey(id, value) => {
-            format!("{:?}", store.store_prekey(*id, &[*value], false).await?)
-        }
-        Call::MarkUploaded(id) => format!("{:?}", store.mark_prekeys_uploaded(&[*id]).await?),
-        Call::RemovePrekey(id) => format!("{:?}", store.remove_prekey(*id).await?),
+    match *call {
+        Call::StorePrekey(id, value) => store.store_prekey(id, &[value], false).await?,
+        Call::MarkUploaded(id) => store.mark_prekeys_uploaded(&[id]).await?,
+        Call::RemovePrekey(id) => store.remove_prekey(id).await?,
         Call::TouchSender(jid, at) => {
-            format!(
-                "{:?}",
-                store
-                    .touch_tc_token_sender_timestamp(&text(jid), *at)
-                    .await?
-            )
+            store
+                .touch_tc_token_sender_timestamp(&text(jid), at)
+                .await?;
         }
         Call::ReceiveToken(jid, token, at) => {
-            format!(
-                "{:?}",
-                store
-                    .store_received_tc_token(&text(jid), &[*token], *at)
-                    .await?
-            )
+            store
+                .store_received_tc_token(&text(jid), &[token], at)
+                .await?;
         }
         Call::ExpireTokens(token, sender) => {
-            format!(
-                "{:?}",
-                store.delete_expired_tc_tokens(*token, *sender).await?
-            )
+            return Ok(store
+                .delete_expired_tc_tokens(token, sender)
+                .await?
+                .to_string());
         }
-        Call::PutSecrets(rows) => {
-            let rows = rows
-                .iter()
-                .map(|(id, secret, expires_at, message_ts)| MsgSecretEntry {
-                    chat: Arc::from("chat"),
-                    sender: Arc::from("sender"),
-                    msg_id: Arc::from(text(id)),
-                    secret: [*secret; 32],
-                    expires_at: *expires_at,
-                    message_ts: *message_ts,
-                });
-            format!("{:?}", store.put_msg_secrets(rows.collect()).await?)
+        Call::PutSecrets(ref rows) => {
+            let rows = rows.iter().map(secret).collect();
+            return Ok(store.put_msg_secrets(rows).await?.to_string());
         }
-        Call::ExpireSecrets(now) => format!("{:?}", store.delete_expired_msg_secrets(*now).await?),
+        Call::ExpireSecrets(now) => {
+            return Ok(store.delete_expired_msg_secrets(now).await?.to_string());
+        }
         Call::StoreSent(id, value) => {
-            format!(
-                "{:?}",
-                store
-                    .store_sent_message("chat", &text(id), &[*value])
-                    .await?
-            )
+            store
+                .store_sent_message("chat", &text(id), &[value])
+                .await?;
         }
-        Call::TakeSent(id) => format!("{:?}", store.take_sent_message("chat", &text(id)).await?),
+        Call::TakeSent(id) => {
+            let taken = store.take_sent_message("chat", &text(id)).await?;
+            return Ok(format!("{taken:?}"));
+        }
         Call::SetStatus(group, one, has) => {
-            let (group, one) = (text(group), text(one));
-            format!(
-                "{:?}",
-                store.set_sender_key_status(&group, &[(&one, *has)]).await?
-            )
+            store
+                .set_sender_key_status(&text(group), &[(&text(one), has)])
+                .await?;
         }
         Call::ForgetDevice(one) => {
-            format!(
-                "{:?}",
-                store.delete_sender_key_device_rows(&[&text(one)]).await?
-            )
+            store.delete_sender_key_device_rows(&[&text(one)]).await?;
         }
         Call::StorePending(id, value) => {
-            format!(
-                "{:?}",
-                store
-                    .store_pending_inbound("chat", "sender", &text(id), &[*value])
-                    .await?
-            )
+            store
+                .store_pending_inbound("chat", "sender", &text(id), &[value])
+                .await?;
         }
         Call::DeletePending(id) => {
-            format!(
-                "{:?}",
-                store
-                    .delete_pending_inbound("chat", "sender", &text(id))
-                    .await?
-            )
+            store
+                .delete_pending_inbound("chat", "sender", &text(id))
+                .await?;
         }
-    })
+    }
+    Ok(String::new())
+}
+
+fn secret((id, secret, expires_at, message_ts): &(u8, u8, i64, i64)) -> MsgSecretEntry {
+    MsgSecretEntry {
+        chat: Arc::from("chat"),
+        sender: Arc::from("sender"),
+        msg_id: Arc::from(text(*id)),
+        secret: [*secret; 32],
+        expires_at: *expires_at,
+        message_ts: *message_ts,
+    }
 }
 
 /// Everything the calls above can have changed, in a fixed order.
 async fn contents(store: &impl Backend) -> anyhow::Result<String> {
-    let mut text = format!("{:?}\n", store.load_prekeys_batch(&[1, 2, 3]).await?);
-    text += &format!("{}\n", store.get_max_prekey_id().await?);
+    let mut all = format!("{:?}\n", store.load_prekeys_batch(&[1, 2, 3]).await?);
+    all += &format!("{}\n", store.get_max_prekey_id().await?);
     for key in 0..3_u8 {
-        let key = format!("key {key}");
+        let key = text(key);
         let token = store.get_tc_token(&key).await?;
         let mut devices = store.get_sender_key_devices(&key).await?;
         devices.sort();
-        text += &format!(
+        all += &format!(
             "{:?} {:?} {devices:?} {:?}\n",
             token.map(|token| (token.token, token.token_timestamp, token.sender_timestamp)),
             store.get_msg_secret_with_ts("chat", "sender", &key).await?,
@@ -156,7 +145,7 @@ async fn contents(store: &impl Backend) -> anyhow::Result<String> {
     }
     let mut jids = store.get_all_tc_token_jids().await?;
     jids.sort();
-    Ok(text + &jids.join(" "))
+    Ok(all + &jids.join(" "))
 }
 
 async fn compare(calls: Vec<Call>) -> anyhow::Result<Option<String>> {
