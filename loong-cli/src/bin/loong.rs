@@ -1,1 +1,7 @@
-fn main() {}
+//! The `loong` binary. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loong_cli::main_entry()
+}

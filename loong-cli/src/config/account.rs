@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use bridge_core::account::{AccountId, AccountIdentity};
+use bridge_core::{
+    account::{AccountId, AccountIdentity},
+    policy::Allowlist,
+};
 use secrecy::SecretString;
 
 use super::{
@@ -26,36 +29,6 @@ pub enum Selection {
     Fallback,
 }
 
-/// Who may write to an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedChats {
-    /// Nobody has been named.
-    Unset,
-    /// `"*"`.
-    Everyone,
-    /// These, as written, without blanks.
-    Only(Vec<String>),
-}
-
-impl AllowedChats {
-    /// From the entries of a list.
-    #[must_use]
-    pub fn from_entries<T: AsRef<str>>(entries: &[T]) -> Self {
-        let named: Vec<String> = entries
-            .iter()
-            .map(|entry| entry.as_ref().trim().to_owned())
-            .filter(|entry| !entry.is_empty())
-            .collect();
-        if named.is_empty() {
-            Self::Unset
-        } else if named.iter().any(|entry| entry == "*") {
-            Self::Everyone
-        } else {
-            Self::Only(named)
-        }
-    }
-}
-
 /// What the accounts of every surface have.
 #[derive(Debug, Clone)]
 pub struct ChannelAccount {
@@ -68,7 +41,7 @@ pub struct ChannelAccount {
     /// Where its bridge is, as written.
     pub bridge_url: Option<Setting<String>>,
     /// Who may write to it.
-    pub allowed: Setting<AllowedChats>,
+    pub allowed: Setting<Allowlist>,
     /// The id of the bridge to use.
     pub managed_bridge_plugin_id: Option<Setting<String>>,
     /// The token of the bridge: a reference that decided, or what a variable says.

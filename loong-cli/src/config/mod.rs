@@ -29,7 +29,7 @@ mod tests;
 mod validate;
 
 pub use self::{
-    account::{AllowedChats, ChannelAccount, Selection, WeixinAccount, WhatsAppAccount},
+    account::{ChannelAccount, Selection, WeixinAccount, WhatsAppAccount},
     endpoint::{BridgeEndpoint, EndpointError},
     environment::{Environment, Home},
     issue::{ConfigError, Issue, Severity},

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use bridge_core::account::{AccountId, AccountIdentity, Surface};
+use bridge_core::{
+    account::{AccountId, AccountIdentity, Surface},
+    policy::Allowlist,
+};
 
 use super::{
-    account::{AllowedChats, ChannelAccount, Selection, WeixinAccount, WhatsAppAccount},
+    account::{ChannelAccount, Selection, WeixinAccount, WhatsAppAccount},
     endpoint::authority,
     environment::Environment,
     load::Config,
@@ -365,14 +368,14 @@ fn enabled(layers: Layers<'_>) -> Setting<bool> {
     }
 }
 
-fn allowed(layers: Layers<'_>, flags: &Overrides) -> Setting<AllowedChats> {
+fn allowed(layers: Layers<'_>, flags: &Overrides) -> Setting<Allowlist> {
     if !flags.allow.is_empty() {
-        return Setting::flag("--allow", AllowedChats::from_entries(&flags.allow));
+        return Setting::flag("--allow", Allowlist::parse(Some(&flags.allow)));
     }
     layers
         .merged(|account| account.allowed.as_ref())
-        .map_or(Setting::default_of(AllowedChats::Unset), |list| {
-            Setting::file(list).map(|entries| AllowedChats::from_entries(&entries))
+        .map_or(Setting::default_of(Allowlist::Unset), |list| {
+            Setting::file(list).map(|entries| Allowlist::parse(Some(&entries)))
         })
 }
 
