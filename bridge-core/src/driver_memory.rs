@@ -153,6 +153,19 @@ impl MemoryDriver {
         self.lock().nudges
     }
 
+    /// Waits until [`Driver::nudge`] was called at least `count` times.
+    ///
+    /// # Errors
+    /// When that does not happen within 10 s.
+    pub async fn wait_nudges(&self, count: u64) -> Result<(), DriverError> {
+        let mut changed = self.changed.subscribe();
+        let enough = changed.wait_for(|_| self.lock().nudges >= count);
+        match tokio::time::timeout(Duration::from_secs(10), enough).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(DriverError::Timeout(10)),
+        }
+    }
+
     /// Whether [`Driver::unlink`] was called.
     #[must_use]
     pub fn unlinked(&self) -> bool {

@@ -229,8 +229,8 @@ mod tests {
             Verdict::Deliver
         );
         assert!(only("+15551234567").allows(&contact, &[]));
-        assert!(only("+15551234567").allows(&hidden, &[contact.clone()]));
-        assert!(only("77@lid").allows(&contact, &[hidden.clone()]));
+        assert!(only("+15551234567").allows(&hidden, std::slice::from_ref(&contact)));
+        assert!(only("77@lid").allows(&contact, std::slice::from_ref(&hidden)));
         assert!(only("120363").allows(&group, &[]));
         assert_eq!(only("+15551234567").verdict(&hidden, &[]), Verdict::Refuse);
         assert_eq!(only("?").verdict(&contact, &[]), Verdict::Refuse);

@@ -16,7 +16,7 @@ use crate::{
     driver::IngressError,
     message::{ChatId, InboundEvent, InboundMessage},
     policy::{PolicyHandle, Verdict},
-    vault::VaultError,
+    vault::{Batch, VaultError},
 };
 
 /// What a commit is going to change. Nothing is changed while it is built, so
@@ -254,57 +254,29 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes everything in one batch, and then changes what is in memory.
-    /// Returns whether there was anything to write.
-    pub(super) fn carry_out(self, state: &mut State) -> Result<bool, InboxError> {
-        let Self {
-            store,
-            now_ms,
-            report,
-            ..
-        } = self;
+    pub(super) fn carry_out(mut self, state: &mut State) -> Result<(), InboxError> {
+        let report = self.report;
         state.duplicates = state.duplicates.saturating_add(report.duplicates as u64);
-        let mut batch = store.vault.batch();
-        let first = state.index.next();
-        let news: Vec<(u64, Entry, InboundMessage)> = (first..)
-            .zip(self.news.into_iter().flatten())
-            .map(|(number, new)| {
-                let mut standing = Standing::new(new.place, now_ms);
-                standing.edited = new.edited;
-                (
-                    number,
-                    Entry::new(new.cursor, &new.message, standing),
-                    new.message,
-                )
-            })
-            .collect();
+        let news = self.numbered(state.index.next());
+        let mut batch = self.store.vault.batch();
         for (number, entry, message) in &news {
-            store.put(&mut batch, *number, &entry.cursor, message, &entry.standing);
+            self.store
+                .put(&mut batch, *number, &entry.cursor, message, &entry.standing);
         }
-        for (number, text) in &self.edits {
-            if let Some(entry) = state.index.get(*number) {
-                let mut standing = entry.standing.clone();
-                standing.edited = true;
-                store.update(&mut batch, *number, &standing, Some(text))?;
-            }
-        }
-        for (number, end) in &self.gone {
-            if let Some(entry) = state.index.get(*number) {
-                store.bury(&mut batch, *number, entry, *end, now_ms);
-            }
-        }
-        for (cursor, grave) in &self.graves {
-            store.put_grave(&mut batch, cursor, grave);
-        }
+        self.write_changes(&state.index, &mut batch)?;
         let totals = add_up(&state.totals, &report);
         if totals != state.totals {
-            store.put_totals(&mut batch, &totals);
+            self.store.put_totals(&mut batch, &totals);
         }
+        let seen = std::mem::take(&mut self.seen);
         let limit = self.limits.max_chats_seen;
-        state.seen.note(self.seen, limit, now_ms, store, &mut batch);
+        state
+            .seen
+            .note(seen, limit, self.now_ms, self.store, &mut batch);
         if batch.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
-        store.vault.apply(batch)?;
+        self.store.vault.apply(batch)?;
         state.totals = totals;
         for (number, entry, _) in news {
             state.index.insert(number, entry);
@@ -317,7 +289,41 @@ impl<'a> Plan<'a> {
         for number in self.gone.keys() {
             state.index.remove(*number);
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// The new messages with their numbers, from `first` on.
+    fn numbered(&mut self, first: u64) -> Vec<(u64, Entry, InboundMessage)> {
+        let news = std::mem::take(&mut self.news).into_iter().flatten();
+        (first..)
+            .zip(news)
+            .map(|(number, new)| {
+                let mut standing = Standing::new(new.place, self.now_ms);
+                standing.edited = new.edited;
+                let entry = Entry::new(new.cursor, &new.message, standing);
+                (number, entry, new.message)
+            })
+            .collect()
+    }
+
+    /// Adds what happens to messages that are here already, and tombstones.
+    fn write_changes(&self, index: &Index, batch: &mut Batch) -> Result<(), InboxError> {
+        for (number, text) in &self.edits {
+            if let Some(entry) = index.get(*number) {
+                let mut standing = entry.standing.clone();
+                standing.edited = true;
+                self.store.update(batch, *number, &standing, Some(text))?;
+            }
+        }
+        for (number, end) in &self.gone {
+            if let Some(entry) = index.get(*number) {
+                self.store.bury(batch, *number, entry, *end, self.now_ms);
+            }
+        }
+        for (cursor, grave) in &self.graves {
+            self.store.put_grave(batch, cursor, grave);
+        }
+        Ok(())
     }
 }
 
@@ -330,6 +336,6 @@ fn add_up(totals: &InboxTotals, report: &CommitReport) -> InboxTotals {
         edits_dropped: add(totals.edits_dropped, report.edits_dropped),
         edits_applied: add(totals.edits_applied, report.edits_applied),
         revokes_late: add(totals.revokes_late, report.revokes_late),
-        ..totals.clone()
+        ..*totals
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Inbox;
@@ -48,9 +49,23 @@ impl Ingress for InboxIngress {
 impl InboxIngress {
     /// Looks after both boxes until `stop`: deletes what is too old, and tells
     /// the driver when there is room in a full inbox again. Owned by whoever owns
-    /// the account; returns soon after `stop`.
-    pub async fn maintain(self, driver: Arc<dyn Driver>, stop: CancellationToken) {
-        let mut full = self.inbox.full();
+    /// the account; ends soon after `stop`. Watches from the moment it is called,
+    /// not from when it is first polled.
+    pub fn maintain(
+        self,
+        driver: Arc<dyn Driver>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send {
+        let full = self.inbox.full();
+        self.watch(full, driver, stop)
+    }
+
+    async fn watch(
+        self,
+        mut full: watch::Receiver<bool>,
+        driver: Arc<dyn Driver>,
+        stop: CancellationToken,
+    ) {
         // Not while everything else is starting.
         let first = tokio::time::Instant::now() + FIRST_SWEEP;
         let mut sweep = tokio::time::interval_at(first, SWEEP_EVERY);

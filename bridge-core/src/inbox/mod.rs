@@ -295,7 +295,7 @@ impl Inbox {
         let Some((number, entry)) = state.index.find(cursor) else {
             return Ok(false);
         };
-        let mut totals = state.totals.clone();
+        let mut totals = state.totals;
         match end {
             InboxEnd::Acked => totals.acked = totals.acked.saturating_add(1),
             _ => totals.dropped = totals.dropped.saturating_add(1),

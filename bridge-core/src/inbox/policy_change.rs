@@ -65,7 +65,7 @@ impl Inbox {
                     .bury(&mut batch, *number, entry, InboxEnd::Refused, now_ms);
             }
         }
-        let mut totals = state.totals.clone();
+        let mut totals = state.totals;
         totals.refused = totals.refused.saturating_add(changes.report.refused as u64);
         if totals != state.totals {
             self.store.put_totals(&mut batch, &totals);

@@ -45,6 +45,8 @@ pub(super) struct Flight {
     pub(super) record: Mutex<Tracked>,
     /// A late proof came for a part.
     pub(super) proved: Notify,
+    /// Someone asks for the same key again: what waits is to be tried now.
+    pub(super) again: Notify,
     phase: Mutex<Phase>,
     /// The end: what the callers get.
     landed: watch::Sender<Option<Result<(), String>>>,
@@ -87,6 +89,7 @@ impl Flight {
             chat: ChatId::from_canonical(record.chat.clone()),
             record: Mutex::new(Tracked(record)),
             proved: Notify::new(),
+            again: Notify::new(),
             phase: Mutex::new(Phase::Waiting),
             landed: watch::Sender::new(None),
         }
@@ -106,6 +109,7 @@ impl Flight {
         let mut landed = self.landed.subscribe();
         let end = timeout_at(deadline, landed.wait_for(Option::is_some)).await;
         let end = end.map(|end| end.map(|end| end.clone()));
+        let open = end.is_err();
         match end {
             Ok(Ok(Some(Err(cause)))) => return Err(VaultError::Stopped(cause).into()),
             Ok(Err(_)) => return Err(OutboxError::Task("the send was given up".to_owned())),
@@ -115,7 +119,7 @@ impl Flight {
             }
         }
         let mut receipt = record::receipt(&self.record().0, repeated, other_text);
-        if receipt.state == SendState::NotSent && self.phase() == Phase::Handed {
+        if open && receipt.state == SendState::NotSent && self.phase() == Phase::Handed {
             // Between the decision to hand over and the note of it.
             receipt.state = SendState::Uncertain;
         }
@@ -255,7 +259,8 @@ fn next_part(flight: &Flight, at: usize) -> Option<(OutboundPart, PartState)> {
 }
 
 /// An uncertain part may still be proven; if more parts follow, that is worth
-/// waiting for. Returns whether it was.
+/// waiting for. Returns whether to go on: it was, or the key was asked for again,
+/// which sends the part once more.
 async fn wait_for_proof(flight: &Flight, at: usize) -> bool {
     let acked = || {
         let record = flight.record();
@@ -271,14 +276,17 @@ async fn wait_for_proof(flight: &Flight, at: usize) -> bool {
             if proven || !more {
                 return proven;
             }
-            proved.await;
+            tokio::select! {
+                () = proved => {}
+                () = flight.again.notified() => return true,
+            }
         }
     };
     timeout(REST_PATIENCE, proven).await.unwrap_or(false)
 }
 
 /// If some of a text is out already, its rest waits for the session to come
-/// back. Returns whether it did.
+/// back. Returns whether to go on.
 async fn wait_for_session(driver: &dyn Driver, flight: &Flight, at: usize) -> bool {
     /// A driver that is online and does not send must not be asked all the time.
     const PAUSE: Duration = Duration::from_secs(1);

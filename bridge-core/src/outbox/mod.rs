@@ -310,6 +310,7 @@ impl Outbox {
                 return Err(OutboxError::KeyConflict);
             }
             let other_text = flight.record().0.text_digest != digest;
+            flight.again.notify_waiters();
             return Ok(Boarding::Flying {
                 flight: Arc::clone(flight),
                 repeated: true,
