@@ -1,9 +1,9 @@
 // An unmodified Baileys client, driven over JSON lines.
 //
-// Started as: node driver.mjs --url ws://127.0.0.1:PORT/ws/chat --auth DIR --name NAME [--phone DIGITS]
+// Started as: node driver.mjs --url ws://127.0.0.1:PORT/ws/chat --auth DIR [--phone DIGITS [--custom-code CODE]]
 // Standard output: one JSON object per line with a member `event`:
 //   qr {code} · code {code} · open {me} · close {status} · message {id, chat, sender, from_me, text, type}
-//   sent {ref, id} · failed {ref, error} · receipt {id, status}
+//   sent {ref, id} · failed {ref, error} · receipt {id, status} · stopped {}
 // Standard input: one JSON object per line with a member `do`:
 //   send {ref, to, text} · group {ref, subject, members} · stop {}
 // Everything that libraries print goes to standard error: one of them prints key material.
@@ -20,7 +20,6 @@ const { values: options } = parseArgs({
   options: {
     url: { type: 'string' },
     auth: { type: 'string' },
-    name: { type: 'string', default: 'Baileys' },
     phone: { type: 'string' },
     'custom-code': { type: 'string' },
     log: { type: 'string', default: 'silent' },
@@ -31,10 +30,25 @@ const say = (event, rest = {}) => process.stdout.write(`${JSON.stringify({ event
 const { state, saveCreds } = await useMultiFileAuthState(options.auth)
 const logger = pino({ level: options.log }, pino.destination(2))
 
+const RESTART_REQUIRED = 515
+const RETRY_MS = 250
+
 const sent = new Map()
+const writes = new Set()
 let socket
 let stopping = false
 let askedForCode = false
+
+// Files are written behind the library's back; an orderly end waits for them.
+function tracked(write) {
+  const settled = Promise.resolve(write).catch((error) => console.error(error))
+  writes.add(settled)
+  settled.then(() => writes.delete(settled))
+  return write
+}
+
+const setKeys = state.keys.set
+state.keys.set = (data) => tracked(setKeys(data))
 
 function textOf(message) {
   const m = message?.ephemeralMessage?.message ?? message
@@ -50,7 +64,7 @@ function start() {
     shouldSyncHistoryMessage: () => false,
     getMessage: async (key) => sent.get(key.id),
   })
-  socket.ev.on('creds.update', saveCreds)
+  socket.ev.on('creds.update', () => tracked(saveCreds()))
   socket.ev.on('connection.update', onConnection)
   socket.ev.on('messages.upsert', ({ messages, type }) => {
     for (const message of messages) {
@@ -88,8 +102,18 @@ async function onConnection({ connection, qr, lastDisconnect }) {
     const status = lastDisconnect?.error?.output?.statusCode ?? null
     say('close', { status })
     // 401: unlinked, 440: replaced; both are final, as in any Baileys application.
-    if (!stopping && status !== 401 && status !== 440) start()
+    if (stopping || status === 401 || status === 440) return
+    setTimeout(start, status === RESTART_REQUIRED ? 0 : RETRY_MS)
   }
+}
+
+async function stop() {
+  stopping = true
+  socket.ev.flush()
+  socket.end(undefined)
+  while (writes.size > 0) await Promise.allSettled([...writes])
+  say('stopped')
+  process.exit(0)
 }
 
 async function handle({ do: what, ref, ...rest }) {
@@ -102,9 +126,7 @@ async function handle({ do: what, ref, ...rest }) {
       const group = await socket.groupCreate(rest.subject, rest.members)
       say('sent', { ref, id: group.id })
     } else if (what === 'stop') {
-      stopping = true
-      socket.end(undefined)
-      process.exit(0)
+      await stop()
     } else {
       say('failed', { ref, error: `unknown command ${what}` })
     }
