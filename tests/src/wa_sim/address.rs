@@ -16,7 +16,10 @@ impl DeviceJid {
     /// Names a device.
     #[must_use]
     pub fn new(number: impl Into<String>, device: u16) -> Self {
-        Self { number: number.into(), device }
+        Self {
+            number: number.into(),
+            device,
+        }
     }
 
     /// The device's JID by number, for example `15550001111:2@s.whatsapp.net`.

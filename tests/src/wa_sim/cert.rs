@@ -33,7 +33,9 @@ pub struct ServerIdentity {
 
 impl std::fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerIdentity").field("leaf", &self.leaf).finish_non_exhaustive()
+        f.debug_struct("ServerIdentity")
+            .field("leaf", &self.leaf)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,13 +117,22 @@ fn details(serial: u32, issuer: u32, key: &StaticSecret) -> CertDetails {
     }
 }
 
-fn sign(details: &CertDetails, issuer: &StaticSecret, seed: u64) -> Result<NoiseCertificate, CertError> {
+fn sign(
+    details: &CertDetails,
+    issuer: &StaticSecret,
+    seed: u64,
+) -> Result<NoiseCertificate, CertError> {
     let error = |e: &dyn std::fmt::Display| CertError(e.to_string());
     let key = PrivateKey::deserialize(issuer.as_bytes()).map_err(|e| error(&e))?;
     let details = details.encode_to_vec();
     let mut rng = seed::rng(seed, "certificate signatures");
-    let signature = key.calculate_signature(&details, &mut rng).map_err(|e| error(&e))?;
-    Ok(NoiseCertificate { details: Some(details), signature: Some(signature.to_vec()) })
+    let signature = key
+        .calculate_signature(&details, &mut rng)
+        .map_err(|e| error(&e))?;
+    Ok(NoiseCertificate {
+        details: Some(details),
+        signature: Some(signature.to_vec()),
+    })
 }
 
 #[cfg(test)]
@@ -147,6 +158,25 @@ mod tests {
         assert_eq!((own.serial(), own.issuer_serial()), (2, 1));
         assert_eq!((above.serial(), above.issuer_serial()), (1, 0));
         assert_eq!(own.key(), identity.public());
+    }
+
+    /// Clients keep the key: a session handed out by an older build must still
+    /// be welcome. The bytes were computed once with another implementation.
+    #[test]
+    fn the_certificates_of_seed_1_have_these_bytes() {
+        let root = "7ae7edb42ff1f667b0831d99f3dec0e383cfc9b734ce66e4fa63ae80fa419a31";
+        let intermediate = "080110001a202c42f543cc7c849d279ea3406e5256c080812dad6fd737aaeef9a77954c046112080a0f8fa052880d0acf30e";
+        let leaf = "080210011a203a3c1e2c1c15d0ead51fca7fc53adedd1313dbe604b0006c44b3198830671d092080a0f8fa052880d0acf30e";
+        let identity = ServerIdentity::from_seed(1, 0).unwrap();
+        assert_eq!(hex::encode(identity.root_public()), root);
+        let chain = identity.chain();
+        let details = |certificate: &Option<NoiseCertificate>| {
+            let certificate = certificate.as_ref().map(NoiseCertificate::details);
+            hex::encode(certificate.unwrap_or_default())
+        };
+        assert_eq!(details(&chain.intermediate), intermediate);
+        assert_eq!(details(&chain.leaf), leaf);
+        assert!(leaf.contains(&hex::encode(identity.public())));
     }
 
     #[test]

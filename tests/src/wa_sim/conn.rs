@@ -10,7 +10,7 @@ use x25519_dalek::StaticSecret;
 
 use super::address::DeviceJid;
 use super::hub::Hub;
-use super::login::{Login, Outcome};
+use super::login::{Login, Outcome, failure};
 use super::noise::{Answer, Established, Responder};
 use super::pairing::{Registering, registered_keys};
 use super::stream::{ConnError, Input, Output, pass_on};
@@ -22,7 +22,11 @@ const AFTER_HANDSHAKE: Duration = Duration::from_millis(50);
 /// Serves a client until its connection ends.
 pub(crate) async fn serve(hub: Hub, socket: WebSocket, compress: bool) {
     let (sink, stream) = socket.split();
-    let mut connection = Connection { hub, output: Output::new(sink, compress), input: Input::new(stream) };
+    let mut connection = Connection {
+        hub,
+        output: Output::new(sink, compress),
+        input: Input::new(stream),
+    };
     match connection.start().await {
         Ok(Some((session, established))) => {
             let Connection { hub, output, input } = connection;
@@ -46,16 +50,23 @@ impl Connection {
         let mut established = self.shake_hands(&intro.header).await?;
         let payload = ClientPayload::decode(established.payload.as_slice())?;
         tokio::time::sleep(AFTER_HANDSHAKE).await;
-        let Some(number) = payload.username else {
-            let session = self.register(&payload, established.client_static)?;
-            return Ok(Some((session, established)));
+        let outcome = match payload.username {
+            None => self.register(&payload, established.client_static)?,
+            Some(number) => {
+                let device = payload
+                    .device
+                    .and_then(|device| u16::try_from(device).ok())
+                    .unwrap_or(0);
+                let device = DeviceJid::new(number.to_string(), device);
+                self.log_in(device, &payload, established.client_static, intro.routing)?
+            }
         };
-        let device = payload.device.and_then(|device| u16::try_from(device).ok()).unwrap_or(0);
-        let device = DeviceJid::new(number.to_string(), device);
-        match self.log_in(device, &payload, established.client_static, intro.routing)? {
+        match outcome {
             Outcome::Accepted(session) => Ok(Some((session, established))),
             Outcome::Refused(failure) => {
-                self.output.write(&mut established.transport.send, &failure).await?;
+                self.output
+                    .write(&mut established.transport.send, &failure)
+                    .await?;
                 self.output.close().await;
                 Ok(None)
             }
@@ -73,13 +84,27 @@ impl Connection {
         if state.faults.fail_connect(&device) {
             return Err(ConnError::Closed);
         }
-        Ok(state.log_in(Login { device, noise, passive: payload.passive(), routing }))
+        Ok(state.log_in(Login {
+            device,
+            noise,
+            passive: payload.passive(),
+            routing,
+        }))
     }
 
     async fn shake_hands(&mut self, prologue: &[u8]) -> Result<Established, ConnError> {
-        let hello = self.input.handshake().await?.client_hello.ok_or(ConnError::Order)?;
+        let hello = self
+            .input
+            .handshake()
+            .await?
+            .client_hello
+            .ok_or(ConnError::Order)?;
         let identity = self.hub.identity();
-        let responder = Responder { identity: identity.secret(), certificate: identity.encoded(), prologue };
+        let responder = Responder {
+            identity: identity.secret(),
+            certificate: identity.encoded(),
+            prologue,
+        };
         let ephemeral = StaticSecret::from(self.hub.ephemeral());
         match responder.answer(&hello, ephemeral)? {
             Answer::Resumed(server_hello, established) => {
@@ -88,19 +113,30 @@ impl Connection {
             }
             Answer::Full(server_hello, pending) => {
                 self.answer(server_hello).await?;
-                let finish = self.input.handshake().await?.client_finish.ok_or(ConnError::Order)?;
+                let finish = self
+                    .input
+                    .handshake()
+                    .await?
+                    .client_finish
+                    .ok_or(ConnError::Order)?;
                 Ok(pending.finish(&finish)?)
             }
         }
     }
 
     async fn answer(&mut self, hello: ServerHello) -> Result<(), ConnError> {
-        let message = HandshakeMessage { server_hello: Some(hello), ..HandshakeMessage::default() };
+        let message = HandshakeMessage {
+            server_hello: Some(hello),
+            ..HandshakeMessage::default()
+        };
         self.output.write_frame(&message.encode_to_vec()).await
     }
 
-    fn register(&self, payload: &ClientPayload, noise: [u8; 32]) -> Result<u64, ConnError> {
-        let data = payload.device_pairing_data.as_ref().ok_or(ConnError::Registration)?;
+    fn register(&self, payload: &ClientPayload, noise: [u8; 32]) -> Result<Outcome, ConnError> {
+        let data = payload
+            .device_pairing_data
+            .as_ref()
+            .ok_or(ConnError::Registration)?;
         let keys = registered_keys(data).ok_or(ConnError::Registration)?;
         let props = DeviceProps::decode(data.device_props()).unwrap_or_default();
         let registering = Registering {
@@ -113,6 +149,10 @@ impl Connection {
             code: None,
             linking: None,
         };
-        Ok(self.hub.state().start_registration(registering))
+        let mut state = self.hub.state();
+        Ok(match state.faults.fail_registration() {
+            Some((reason, expire)) => Outcome::Refused(failure(reason, expire)),
+            None => Outcome::Accepted(state.start_registration(registering)),
+        })
     }
 }

@@ -154,7 +154,11 @@ impl Faults {
     }
 
     /// Asks the device's own schedule first, then everybody's.
-    fn take<T>(&mut self, device: &DeviceJid, mut ask: impl FnMut(&mut Pending) -> Option<T>) -> Option<T> {
+    fn take<T>(
+        &mut self,
+        device: &DeviceJid,
+        mut ask: impl FnMut(&mut Pending) -> Option<T>,
+    ) -> Option<T> {
         let own = self.devices.get_mut(device).and_then(&mut ask);
         own.or_else(|| ask(&mut self.anybody))
     }
@@ -170,8 +174,14 @@ impl Faults {
         })
     }
 
+    /// What a client hears that wants to be linked: only what everybody hears.
+    pub(crate) fn fail_registration(&mut self) -> Option<(u16, Option<u64>)> {
+        self.fail_login(&DeviceJid::new("", 0))
+    }
+
     pub(crate) fn fail_connect(&mut self, device: &DeviceJid) -> bool {
-        self.take(device, |pending| count_down(&mut pending.fail_connect)).is_some()
+        self.take(device, |pending| count_down(&mut pending.fail_connect))
+            .is_some()
     }
 
     pub(crate) fn refuse_send(&mut self, device: &DeviceJid) -> Option<u16> {
@@ -196,11 +206,13 @@ impl Faults {
     }
 
     pub(crate) fn duplicate(&mut self, device: &DeviceJid) -> bool {
-        self.take(device, |pending| count_down(&mut pending.duplicate)).is_some()
+        self.take(device, |pending| count_down(&mut pending.duplicate))
+            .is_some()
     }
 
     pub(crate) fn reorder(&mut self, device: &DeviceJid) -> bool {
-        self.take(device, |pending| count_down(&mut pending.reorder)).is_some()
+        self.take(device, |pending| count_down(&mut pending.reorder))
+            .is_some()
     }
 
     pub(crate) fn delay(&mut self, device: &DeviceJid) -> Option<Duration> {
@@ -288,7 +300,13 @@ mod tests {
     #[test]
     fn a_fault_reads_from_json() -> Result<(), serde_json::Error> {
         let fault: Fault = serde_json::from_str(r#"{"kind":"drop_after","frames":3}"#)?;
-        assert_eq!(fault, Fault::DropAfter { frames: 3, direction: Direction::Any });
+        assert_eq!(
+            fault,
+            Fault::DropAfter {
+                frames: 3,
+                direction: Direction::Any
+            }
+        );
         Ok(())
     }
 }

@@ -116,8 +116,12 @@ fn prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// # Errors
 /// When the payload is longer than [`MAX_FRAME`].
 pub fn encode(payload: &[u8]) -> Result<Vec<u8>, FrameError> {
-    let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= MAX_FRAME);
-    let [_, a, b, c] = length.ok_or(FrameError::TooLong(payload.len()))?.to_be_bytes();
+    let length = u32::try_from(payload.len())
+        .ok()
+        .filter(|_| payload.len() <= MAX_FRAME);
+    let [_, a, b, c] = length
+        .ok_or(FrameError::TooLong(payload.len()))?
+        .to_be_bytes();
     let mut frame = Vec::with_capacity(3 + payload.len());
     frame.extend_from_slice(&[a, b, c]);
     frame.extend_from_slice(payload);
@@ -182,7 +186,10 @@ mod tests {
 
     #[test]
     fn a_payload_over_the_length_field_is_refused() {
-        assert_eq!(encode(&vec![0; MAX_FRAME + 1]), Err(FrameError::TooLong(MAX_FRAME + 1)));
+        assert_eq!(
+            encode(&vec![0; MAX_FRAME + 1]),
+            Err(FrameError::TooLong(MAX_FRAME + 1))
+        );
         assert_eq!(encode(b"abc").unwrap(), [0, 0, 3, b'a', b'b', b'c']);
     }
 }

@@ -77,20 +77,36 @@ impl State {
             created_at: self.now(),
             creator: creator.to_owned(),
             by_lid,
-            members: members.iter().map(|number| (number.clone(), false)).collect(),
+            members: members
+                .iter()
+                .map(|number| (number.clone(), false))
+                .collect(),
         };
         group.members.insert(creator.to_owned(), true);
         let (jid, numbers) = (group.jid(), group.numbers());
         let shown = self.group_node(&group);
         self.groups.insert(id, group);
-        let create = el("create").attr("type", "new").attr("key", "sim").children([shown]).build();
+        let create = el("create")
+            .attr("type", "new")
+            .attr("key", "sim")
+            .children([shown])
+            .build();
         self.tell_group(&jid, creator, &numbers, &create);
         Ok(jid)
     }
 
-    pub(crate) fn change_group(&mut self, jid: &Jid, actor: &str, change: GroupChange) -> Result<(), HubError> {
+    pub(crate) fn change_group(
+        &mut self,
+        jid: &Jid,
+        actor: &str,
+        change: GroupChange,
+    ) -> Result<(), HubError> {
         let unknown = || HubError::UnknownGroup(jid.to_string());
-        let group = self.groups.get_mut(jid.user.as_str()).filter(|group| group.has(actor)).ok_or_else(unknown)?;
+        let group = self
+            .groups
+            .get_mut(jid.user.as_str())
+            .filter(|group| group.has(actor))
+            .ok_or_else(unknown)?;
         let mut told = group.numbers();
         let (tag, about) = match change {
             GroupChange::Add(numbers) => {
@@ -116,7 +132,11 @@ impl State {
             GroupChange::Subject(subject) => {
                 group.subject.clone_from(&subject);
                 let owner = self.jid_in(jid, actor);
-                let child = el("subject").attr("subject", subject).attr("s_t", self.now()).attr("s_o", owner).build();
+                let child = el("subject")
+                    .attr("subject", subject)
+                    .attr("s_t", self.now())
+                    .attr("s_o", owner)
+                    .build();
                 self.tell_group(jid, actor, &told, &child);
                 return Ok(());
             }
@@ -124,24 +144,38 @@ impl State {
         let Some(group) = self.groups.get(jid.user.as_str()).cloned() else {
             return Err(unknown());
         };
-        let participants: Vec<Node> = about.iter().filter_map(|number| self.participant(&group, number)).collect();
+        let participants: Vec<Node> = about
+            .iter()
+            .filter_map(|number| self.participant(&group, number))
+            .collect();
         let change = el(tag).children(participants).build();
         self.tell_group(jid, actor, &told, &change);
         Ok(())
     }
 
     fn jid_in(&self, group: &Jid, number: &str) -> Jid {
-        let server = self.groups.get(group.user.as_str()).map_or(Server::Pn, Group::server);
+        let server = self
+            .groups
+            .get(group.user.as_str())
+            .map_or(Server::Pn, Group::server);
         self.jid_as(&DeviceJid::new(number, 0), server)
     }
 
     fn participant(&self, group: &Group, number: &str) -> Option<Node> {
         let account = self.accounts.get(number)?;
         let mut participant = el("participant").attr("jid", account.jid(0, group.server()));
-        let (name, other) = if group.by_lid { ("phone_number", Server::Pn) } else { ("lid", Server::Lid) };
+        let (name, other) = if group.by_lid {
+            ("phone_number", Server::Pn)
+        } else {
+            ("lid", Server::Lid)
+        };
         participant = participant.attr(name, account.jid(0, other));
         if group.members.get(number) == Some(&true) {
-            let kind = if group.creator == number { "superadmin" } else { "admin" };
+            let kind = if group.creator == number {
+                "superadmin"
+            } else {
+                "admin"
+            };
             participant = participant.attr("type", kind);
         }
         Some(participant.build())
@@ -151,7 +185,11 @@ impl State {
     pub(crate) fn group_node(&self, group: &Group) -> Node {
         let creator = DeviceJid::new(group.creator.as_str(), 0);
         let owner = self.jid_as(&creator, group.server());
-        let participants: Vec<Node> = group.members.keys().filter_map(|number| self.participant(group, number)).collect();
+        let participants: Vec<Node> = group
+            .members
+            .keys()
+            .filter_map(|number| self.participant(group, number))
+            .collect();
         el("group")
             .attr("id", group.id.as_str())
             .attr("subject", group.subject.as_str())
@@ -170,8 +208,16 @@ impl State {
     /// Notifies every device of these numbers.
     fn tell_group(&mut self, jid: &Jid, actor: &str, numbers: &[String], change: &Node) {
         let participant = self.jid_in(jid, actor);
-        let mode = if participant.server == Server::Lid { "lid" } else { "pn" };
-        for device in numbers.iter().flat_map(|number| self.devices_of(number)).collect::<Vec<_>>() {
+        let mode = if participant.server == Server::Lid {
+            "lid"
+        } else {
+            "pn"
+        };
+        for device in numbers
+            .iter()
+            .flat_map(|number| self.devices_of(number))
+            .collect::<Vec<_>>()
+        {
             let head = el("notification")
                 .attr("from", jid.clone())
                 .attr("participant", participant.clone())

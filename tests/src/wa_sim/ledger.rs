@@ -81,14 +81,30 @@ impl Ledger {
     }
 
     /// The record of a message at one device, made if it is new.
-    pub(crate) fn target(&mut self, sender: &str, id: &str, device: &DeviceJid) -> Option<&mut Target> {
-        Some(self.entry(sender, id)?.targets.entry(device.to_string()).or_default())
+    pub(crate) fn target(
+        &mut self,
+        sender: &str,
+        id: &str,
+        device: &DeviceJid,
+    ) -> Option<&mut Target> {
+        Some(
+            self.entry(sender, id)?
+                .targets
+                .entry(device.to_string())
+                .or_default(),
+        )
     }
 
     /// The record of a message that is only known by its id.
     pub(crate) fn any_target(&mut self, id: &str, device: &DeviceJid) -> Option<&mut Target> {
         let at = *self.by_id.get(id)?;
-        Some(self.entries.get_mut(at)?.targets.entry(device.to_string()).or_default())
+        Some(
+            self.entries
+                .get_mut(at)?
+                .targets
+                .entry(device.to_string())
+                .or_default(),
+        )
     }
 
     /// Notes an acknowledgement to the sender.
@@ -123,7 +139,14 @@ mod tests {
         ledger.acked("1", "A", None);
         let entry = ledger.find("A").unwrap();
         assert_eq!((entry.submitted, entry.injected_at, entry.acked), (2, 5, 1));
-        assert_eq!(entry.targets["2:0"], Target { delivered: 1, shown: 1, ..Target::default() });
+        assert_eq!(
+            entry.targets["2:0"],
+            Target {
+                delivered: 1,
+                shown: 1,
+                ..Target::default()
+            }
+        );
         assert!(ledger.target("9", "A", &to).is_none());
     }
 }

@@ -67,7 +67,11 @@ impl State {
             known.logins += 1;
             backlog = known.mailbox.len();
         }
-        self.emit(SimEvent::LoggedIn { device: device.clone(), session: id, backlog });
+        self.emit(SimEvent::LoggedIn {
+            device: device.clone(),
+            session: id,
+            backlog,
+        });
         self.greet(id, &device);
         if !login.passive {
             self.start_drain(&device);
@@ -78,11 +82,7 @@ impl State {
     fn refuse(&mut self, device: DeviceJid, reason: u16, expire: Option<u64>) -> Outcome {
         tracing::info!(reason, "login refused");
         self.emit(SimEvent::Refused { device, reason });
-        let mut failure = el("failure").attr("reason", reason).attr("location", "sim");
-        if reason == 402 {
-            failure = failure.attr("code", 101_u32).attr("expire", expire.unwrap_or(3600));
-        }
-        Outcome::Refused(failure.build())
+        Outcome::Refused(failure(reason, expire))
     }
 
     /// A device has one connection: a newer one ends the older one.
@@ -101,7 +101,10 @@ impl State {
             return;
         };
         let lid = account.jid(device.device, whatsapp_rust::wacore_binary::Server::Lid);
-        let first = account.devices.get(&device.device).is_some_and(|known| known.logins == 1);
+        let first = account
+            .devices
+            .get(&device.device)
+            .is_some_and(|known| known.logins == 1);
         let success = el("success")
             .attr("t", now)
             .attr("lid", lid)
@@ -113,14 +116,19 @@ impl State {
             .attr("group_abprops", "1")
             .build();
         let routing = format!("sim-route-{}", device.device);
-        let routing = el("edge_routing").children([bytes("routing_info", routing.as_bytes())]).build();
+        let routing = el("edge_routing")
+            .children([bytes("routing_info", routing.as_bytes())])
+            .build();
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         session.write(success);
         session.write(ib(routing));
         if first {
-            session.write(ib(el("dirty").attr("type", "account_sync").attr("timestamp", now).build()));
+            session.write(ib(el("dirty")
+                .attr("type", "account_sync")
+                .attr("timestamp", now)
+                .build()));
         }
     }
 
@@ -129,8 +137,15 @@ impl State {
         let Some(known) = self.device(device) else {
             return;
         };
-        let (total, until, counts) = (known.mailbox.len(), known.mailbox.newest(), known.mailbox.counts());
-        let Some(session) = self.session_of(device).filter(|session| session.drain.is_none() && !session.live) else {
+        let (total, until, counts) = (
+            known.mailbox.len(),
+            known.mailbox.newest(),
+            known.mailbox.counts(),
+        );
+        let Some(session) = self
+            .session_of(device)
+            .filter(|session| session.drain.is_none() && !session.live)
+        else {
             return;
         };
         if total > 0 {
@@ -144,19 +159,31 @@ impl State {
                 .build();
             session.write(ib(preview));
         }
-        session.drain = Some(Drain { total, left: total, position: 0, until, nudge_at: None });
+        session.drain = Some(Drain {
+            total,
+            left: total,
+            position: 0,
+            until,
+            nudge_at: None,
+        });
         self.drain_more(device, PRIMER);
     }
 
     /// Delivers up to `count` more of what waited, and the marker at the end.
     pub(crate) fn drain_more(&mut self, device: &DeviceJid, count: usize) {
-        let Some(drain) = self.session_of(device).and_then(|session| session.drain.take()) else {
+        let Some(drain) = self
+            .session_of(device)
+            .and_then(|session| session.drain.take())
+        else {
             return;
         };
         let Some(known) = self.device(device) else {
             return;
         };
-        let backlog = known.mailbox.after(drain.position).take_while(|(n, _)| *n <= drain.until);
+        let backlog = known
+            .mailbox
+            .after(drain.position)
+            .take_while(|(n, _)| *n <= drain.until);
         let batch: Vec<(u64, Waiting)> = backlog.take(count).map(|(n, w)| (n, w.clone())).collect();
         let ended = batch.len() < count;
         let mut drain = drain;
@@ -181,11 +208,17 @@ impl State {
         if let Some(session) = self.session_of(device) {
             session.live = true;
         }
-        self.emit(SimEvent::Drained { device: device.clone() });
+        self.emit(SimEvent::Drained {
+            device: device.clone(),
+        });
         let Some(known) = self.device(device) else {
             return;
         };
-        let later: Vec<_> = known.mailbox.after(drain.until).map(|(_, waiting)| waiting.clone()).collect();
+        let later: Vec<_> = known
+            .mailbox
+            .after(drain.until)
+            .map(|(_, waiting)| waiting.clone())
+            .collect();
         for waiting in later {
             self.write_waiting(device, waiting, None);
         }
@@ -205,7 +238,11 @@ impl State {
         let Some(session) = self.sessions.get(&session) else {
             return;
         };
-        let due = session.drain.as_ref().and_then(|drain| drain.nudge_at).is_some_and(|at| at <= Instant::now());
+        let due = session
+            .drain
+            .as_ref()
+            .and_then(|drain| drain.nudge_at)
+            .is_some_and(|at| at <= Instant::now());
         if due && let Some(device) = session.device().cloned() {
             self.drain_more(&device, BATCH);
         }
@@ -220,7 +257,11 @@ impl State {
         let mut waiting = Vec::new();
         if let Some(known) = self.device_mut(device) {
             known.session = Some(id);
-            waiting = known.mailbox.after(0).map(|(_, waiting)| waiting.clone()).collect();
+            waiting = known
+                .mailbox
+                .after(0)
+                .map(|(_, waiting)| waiting.clone())
+                .collect();
         }
         if let Some(session) = self.sessions.get_mut(&id) {
             session.live = true;
@@ -254,7 +295,12 @@ impl State {
     }
 
     /// Ends a device's stream with an error; `code` 0 means none.
-    pub(crate) fn stream_error(&mut self, device: &DeviceJid, code: u16, conflict: Option<&'static str>) {
+    pub(crate) fn stream_error(
+        &mut self,
+        device: &DeviceJid,
+        code: u16,
+        conflict: Option<&'static str>,
+    ) {
         let Some(session) = self.session_of(device) else {
             return;
         };
@@ -275,6 +321,17 @@ impl State {
             session.close();
         }
     }
+}
+
+/// Tells a client that it may not log in; a ban (402) ends in `expire` seconds.
+pub(crate) fn failure(reason: u16, expire: Option<u64>) -> Node {
+    let mut failure = el("failure").attr("reason", reason).attr("location", "sim");
+    if reason == 402 {
+        failure = failure
+            .attr("code", 101_u32)
+            .attr("expire", expire.unwrap_or(3600));
+    }
+    failure.build()
 }
 
 fn ib(child: Node) -> Node {

@@ -91,7 +91,11 @@ pub fn number(bytes: &[u8]) -> Option<u32> {
     if bytes.len() > 4 {
         return None;
     }
-    Some(bytes.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .fold(0, |sum, byte| (sum << 8) | u32::from(*byte)),
+    )
 }
 
 /// The 3 bytes of a prekey id.
@@ -105,7 +109,11 @@ pub fn id3(id: u32) -> [u8; 3] {
 #[must_use]
 pub fn result(iq: &Node, children: Vec<Node>) -> Node {
     let answer = answer(iq, "result");
-    if children.is_empty() { answer.build() } else { answer.children(children).build() }
+    if children.is_empty() {
+        answer.build()
+    } else {
+        answer.children(children).build()
+    }
 }
 
 /// The refusal of a request.
@@ -117,7 +125,9 @@ pub fn error(iq: &Node, code: u16, text: &'static str) -> Node {
 
 fn answer(iq: &Node, kind: &'static str) -> NodeBuilder {
     let from = jid(iq, "to").filter(|to| !to.user.is_empty());
-    let answer = el("iq").attr("id", attr_or_empty(iq, "id")).attr("type", kind);
+    let answer = el("iq")
+        .attr("id", attr_or_empty(iq, "id"))
+        .attr("type", kind);
     match from {
         Some(jid) => answer.attr("from", jid),
         None => match attr(iq, "to") {
@@ -129,7 +139,11 @@ fn answer(iq: &Node, kind: &'static str) -> NodeBuilder {
 
 /// A copy of `node` with one more attribute.
 #[must_use]
-pub fn with_attr(node: &Node, name: &'static str, value: impl Into<whatsapp_rust::wacore_binary::node::NodeValue>) -> Node {
+pub fn with_attr(
+    node: &Node,
+    name: &'static str,
+    value: impl Into<whatsapp_rust::wacore_binary::node::NodeValue>,
+) -> Node {
     let mut copy = node.clone();
     copy.attrs.insert(name, value);
     copy
@@ -149,12 +163,18 @@ mod tests {
 
     #[test]
     fn answers_come_from_whom_the_request_went_to() {
-        let server = el("iq").attr("id", "1").attr("to", "@s.whatsapp.net").build();
+        let server = el("iq")
+            .attr("id", "1")
+            .attr("to", "@s.whatsapp.net")
+            .build();
         assert_eq!(attr_or_empty(&result(&server, Vec::new()), "from"), SERVER);
         let group = el("iq").attr("id", "2").attr("to", "123@g.us").build();
         let answer = error(&group, 404, "item-not-found");
         assert_eq!(attr_or_empty(&answer, "from"), "123@g.us");
-        assert_eq!(attr_or_empty(child(&answer, "error").unwrap(), "code"), "404");
+        assert_eq!(
+            attr_or_empty(child(&answer, "error").unwrap(), "code"),
+            "404"
+        );
     }
 
     #[test]

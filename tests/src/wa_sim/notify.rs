@@ -15,16 +15,41 @@ const LOW: usize = 10;
 
 impl State {
     /// Queues a notification for a device.
-    pub(crate) fn notify(&mut self, device: &DeviceJid, kind: &'static str, from: &str, content: Vec<Node>) {
+    pub(crate) fn notify(
+        &mut self,
+        device: &DeviceJid,
+        kind: &'static str,
+        from: &str,
+        content: Vec<Node>,
+    ) {
         let head = el("notification").attr("from", from);
         self.notify_with(device, kind, head, content);
     }
 
     /// Queues a notification that needs more attributes than a sender.
-    pub(crate) fn notify_with(&mut self, device: &DeviceJid, kind: &'static str, head: NodeBuilder, content: Vec<Node>) {
+    pub(crate) fn notify_with(
+        &mut self,
+        device: &DeviceJid,
+        kind: &'static str,
+        head: NodeBuilder,
+        content: Vec<Node>,
+    ) {
         let id = self.next_id();
-        let node = head.attr("id", id.as_str()).attr("type", kind).attr("t", self.now()).children(content).build();
-        self.enqueue(device, Waiting { class: Class::Notification, id, sender: String::new(), node });
+        let node = head
+            .attr("id", id.as_str())
+            .attr("type", kind)
+            .attr("t", self.now())
+            .children(content)
+            .build();
+        self.enqueue(
+            device,
+            Waiting {
+                class: Class::Notification,
+                id,
+                sender: String::new(),
+                node,
+            },
+        );
     }
 
     /// Asks a device for more prekeys, once, when it has few left.
@@ -53,11 +78,22 @@ impl State {
         let contacts: Vec<String> = account.contacts.iter().cloned().collect();
         for device in self.devices_of(&changed.number) {
             if device != *changed {
-                self.notify(&device, "account_sync", &changed.bare().to_string(), vec![own.clone()]);
+                self.notify(
+                    &device,
+                    "account_sync",
+                    &changed.bare().to_string(),
+                    vec![own.clone()],
+                );
             }
         }
-        for device in contacts.iter().flat_map(|number| self.devices_of(number)).collect::<Vec<_>>() {
-            let head = el("notification").attr("from", changed.bare()).attr("lid", lid.clone());
+        for device in contacts
+            .iter()
+            .flat_map(|number| self.devices_of(number))
+            .collect::<Vec<_>>()
+        {
+            let head = el("notification")
+                .attr("from", changed.bare())
+                .attr("lid", lid.clone());
             self.notify_with(&device, "devices", head, vec![others.clone()]);
         }
     }
@@ -66,13 +102,23 @@ impl State {
 fn own_list(account: &Account) -> Node {
     let devices = account.devices.iter().map(|(id, device)| {
         let entry = el("device").attr("jid", account.jid(*id, Server::Pn));
-        if *id == 0 { entry.build() } else { entry.attr("key-index", device.key_index).build() }
+        if *id == 0 {
+            entry.build()
+        } else {
+            entry.attr("key-index", device.key_index).build()
+        }
     });
-    el("devices").attr("dhash", device_hash(account, Server::Pn)).children(devices).build()
+    el("devices")
+        .attr("dhash", device_hash(account, Server::Pn))
+        .children(devices)
+        .build()
 }
 
 fn others_list(account: &Account, changed: &DeviceJid, added: bool) -> Node {
-    let index = account.devices.get(&changed.device).map_or(0, |device| device.key_index);
+    let index = account
+        .devices
+        .get(&changed.device)
+        .map_or(0, |device| device.key_index);
     let device = el("device")
         .attr("jid", account.jid(changed.device, Server::Pn))
         .attr("key-index", index)
@@ -102,5 +148,8 @@ pub(crate) fn device_hash(account: &Account, server: Server) -> String {
     names.sort();
     let hash = Sha256::digest(names.concat().as_bytes());
     let start = hash.first_chunk::<6>().copied().unwrap_or_default();
-    format!("2:{}", base64::engine::general_purpose::STANDARD_NO_PAD.encode(start))
+    format!(
+        "2:{}",
+        base64::engine::general_purpose::STANDARD_NO_PAD.encode(start)
+    )
 }

@@ -14,7 +14,8 @@ use super::hub::session::{Role, Session};
 use super::hub::state::{Device, State};
 use super::hub::types::{CodePairing, DevicePublic, HubError, NewDevice, PairError, Pairing};
 use super::node::{
-    SERVER, attr, attr_or_empty, bytes, child, child_content, children, content, el, error, jid, result,
+    SERVER, attr, attr_or_empty, bytes, child, child_content, children, content, el, error, jid,
+    result,
 };
 
 /// How many references a client gets: the first is shown for a minute, the
@@ -73,7 +74,11 @@ impl State {
     /// references to show.
     pub(crate) fn start_registration(&mut self, mut registering: Registering) -> u64 {
         registering.references = (0..REFERENCES).map(|_| self.reference()).collect();
-        let refs: Vec<Node> = registering.references.iter().map(|text| bytes("ref", text.as_bytes())).collect();
+        let refs: Vec<Node> = registering
+            .references
+            .iter()
+            .map(|text| bytes("ref", text.as_bytes()))
+            .collect();
         let reference = registering.references.first().cloned().unwrap_or_default();
         let iq = self.server_iq(el("pair-device").children(refs).build()).1;
         let mut session = Session::new(Role::Registering(Box::new(registering)), false);
@@ -84,22 +89,32 @@ impl State {
     }
 
     fn reference(&mut self) -> String {
-        let random: String = std::iter::repeat_with(|| self.random.alphanumeric()).take(78).collect();
+        let random: String = std::iter::repeat_with(|| self.random.alphanumeric())
+            .take(78)
+            .collect();
         format!("2@{random}")
     }
 
     fn server_iq(&mut self, child: Node) -> (String, Node) {
         let id = self.next_id();
-        let iq = el("iq").attr("from", SERVER).attr("type", "set").attr("id", id.as_str()).attr("xmlns", "md");
+        let iq = el("iq")
+            .attr("from", SERVER)
+            .attr("type", "set")
+            .attr("id", id.as_str())
+            .attr("xmlns", "md");
         let iq = iq.attr("t", self.now()).children([child]).build();
         (id, iq)
     }
 
     fn registering(&self) -> impl Iterator<Item = (u64, &Registering)> {
-        self.sessions.iter().filter_map(|(id, session)| match &session.role {
-            Role::Registering(registering) if !session.closing => Some((*id, registering.as_ref())),
-            _ => None,
-        })
+        self.sessions
+            .iter()
+            .filter_map(|(id, session)| match &session.role {
+                Role::Registering(registering) if !session.closing => {
+                    Some((*id, registering.as_ref()))
+                }
+                _ => None,
+            })
     }
 
     fn registering_mut(&mut self, session: u64) -> Option<&mut Registering> {
@@ -110,16 +125,26 @@ impl State {
     }
 
     fn by_reference(&self, reference: &str) -> Option<(u64, &Registering)> {
-        self.registering().find(|(_, waiting)| waiting.references.iter().any(|own| own == reference))
+        self.registering()
+            .find(|(_, waiting)| waiting.references.iter().any(|own| own == reference))
     }
 
     pub(crate) fn pairing_by_ref(&self, reference: &str) -> Option<Pairing> {
-        self.by_reference(reference).map(|(_, registering)| registering.pairing())
+        self.by_reference(reference)
+            .map(|(_, registering)| registering.pairing())
     }
 
     pub(crate) fn pairings_for(&self, number: &str) -> Vec<Pairing> {
-        let asked = |waiting: &Registering| waiting.code.as_ref().is_some_and(|code| code.number == number);
-        self.registering().filter(|(_, waiting)| asked(waiting)).map(|(_, waiting)| waiting.pairing()).collect()
+        let asked = |waiting: &Registering| {
+            waiting
+                .code
+                .as_ref()
+                .is_some_and(|code| code.number == number)
+        };
+        self.registering()
+            .filter(|(_, waiting)| asked(waiting))
+            .map(|(_, waiting)| waiting.pairing())
+            .collect()
     }
 
     /// Passes the phone's container on to the connection that shows `reference`.
@@ -129,21 +154,31 @@ impl State {
         number: &str,
         container: &[u8],
     ) -> Result<oneshot::Receiver<Result<DeviceJid, PairError>>, PairError> {
-        let (session, _) = self.by_reference(reference).ok_or(PairError::UnknownReference)?;
+        let (session, _) = self
+            .by_reference(reference)
+            .ok_or(PairError::UnknownReference)?;
         let signed = opened(container).ok_or(PairError::BadContainer)?;
-        let details = AdvDeviceIdentity::decode(signed.details()).map_err(|_undecodable| PairError::BadContainer)?;
+        let details = AdvDeviceIdentity::decode(signed.details())
+            .map_err(|_undecodable| PairError::BadContainer)?;
         let unknown = || PairError::UnknownAccount(number.to_owned());
         let account = self.accounts.get_mut(number).ok_or_else(unknown)?;
         let device = DeviceJid::new(number, account.next_device);
         account.next_device += 1;
         account.raw_id = details.raw_id();
-        let identity = account.devices.get(&0).map(|phone| phone.keys.identity.to_vec());
+        let identity = account
+            .devices
+            .get(&0)
+            .map(|phone| phone.keys.identity.to_vec());
         let platform = if account.business { "smba" } else { "android" };
         let named = el("device")
             .attr("jid", account.jid(device.device, Server::Pn))
             .attr("lid", account.jid(device.device, Server::Lid))
             .build();
-        let mut content = vec![bytes("device-identity", container), named, el("platform").attr("name", platform).build()];
+        let mut content = vec![
+            bytes("device-identity", container),
+            named,
+            el("platform").attr("name", platform).build(),
+        ];
         if account.business {
             content.push(el("biz").attr("name", account.push_name.as_str()).build());
         }
@@ -158,7 +193,9 @@ impl State {
             signed,
             answer,
         };
-        self.registering_mut(session).ok_or(PairError::UnknownReference)?.linking = Some(linking);
+        self.registering_mut(session)
+            .ok_or(PairError::UnknownReference)?
+            .linking = Some(linking);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.write(node);
         }
@@ -201,15 +238,26 @@ impl State {
         let device = linking.device;
         let registered = self.register_device_as(&device, new);
         if let Some(session) = self.sessions.get_mut(&session) {
-            session.write_after(el("stream:error").attr("code", 515_u32).build(), RESTART_AFTER);
+            session.write_after(
+                el("stream:error").attr("code", 515_u32).build(),
+                RESTART_AFTER,
+            );
             session.close();
         }
-        self.emit(SimEvent::Paired { device: device.clone() });
-        let answer = registered.map(|()| device).map_err(|_gone| PairError::NoAnswer);
+        self.emit(SimEvent::Paired {
+            device: device.clone(),
+        });
+        let answer = registered
+            .map(|()| device)
+            .map_err(|_gone| PairError::NoAnswer);
         let _ = linking.answer.send(answer);
     }
 
-    pub(crate) fn register_device_as(&mut self, device: &DeviceJid, new: NewDevice) -> Result<(), HubError> {
+    pub(crate) fn register_device_as(
+        &mut self,
+        device: &DeviceJid,
+        new: NewDevice,
+    ) -> Result<(), HubError> {
         let account = self.account_mut(&device.number)?;
         let mut known = Device::new(new.keys, Some(new.noise));
         known.key_index = new.key_index;
@@ -223,7 +271,9 @@ impl State {
 
     /// Takes the steps of pairing by code that come from the client.
     pub(crate) fn on_link_code(&mut self, session: u64, iq: &Node, step: &Node) -> Node {
-        let number = jid(step, "jid").map(|jid| jid.user.to_string()).unwrap_or_default();
+        let number = jid(step, "jid")
+            .map(|jid| jid.user.to_string())
+            .unwrap_or_default();
         if !self.accounts.contains_key(&number) {
             return error(iq, 400, "bad-request");
         }
@@ -235,9 +285,12 @@ impl State {
     }
 
     fn companion_hello(&mut self, session: u64, iq: &Node, step: &Node, number: String) -> Node {
-        let text = |tag| String::from_utf8_lossy(child_content(step, tag).unwrap_or_default()).into_owned();
+        let text = |tag| {
+            String::from_utf8_lossy(child_content(step, tag).unwrap_or_default()).into_owned()
+        };
         let display = text("companion_platform_display");
-        let wrapped = child_content(step, "link_code_pairing_wrapped_companion_ephemeral_pub").unwrap_or_default();
+        let wrapped = child_content(step, "link_code_pairing_wrapped_companion_ephemeral_pub")
+            .unwrap_or_default();
         if wrapped.len() != 80 || (self.strict && !browser_on_system(&display)) {
             return error(iq, 400, "bad-request");
         }
@@ -255,13 +308,18 @@ impl State {
         registering.code = Some(code);
         self.tell_phone(&number, "companion_hello", step, &link_ref);
         let reference = bytes("link_code_pairing_ref", &link_ref);
-        let answer = el("link_code_companion_reg").attr("stage", "companion_hello").children([reference]).build();
+        let answer = el("link_code_companion_reg")
+            .attr("stage", "companion_hello")
+            .children([reference])
+            .build();
         result(iq, vec![answer])
     }
 
     fn companion_finish(&mut self, session: u64, iq: &Node, step: &Node, number: &str) -> Node {
         let reference = child_content(step, "link_code_pairing_ref").unwrap_or_default();
-        let code = self.registering_mut(session).and_then(|registering| registering.code.as_ref());
+        let code = self
+            .registering_mut(session)
+            .and_then(|registering| registering.code.as_ref());
         if code.is_none_or(|code| code.link_ref != reference || code.number != number) {
             return error(iq, 404, "item-not-found");
         }
@@ -275,22 +333,39 @@ impl State {
         content.retain(|child| child.tag != "link_code_pairing_ref");
         content.push(bytes("link_code_pairing_ref", reference));
         let jid = attr_or_empty(step, "jid");
-        let step = el("link_code_companion_reg").attr("stage", stage).attr("jid", jid).children(content).build();
+        let step = el("link_code_companion_reg")
+            .attr("stage", stage)
+            .attr("jid", jid)
+            .children(content)
+            .build();
         let id = self.next_id();
         let notification = link_notification(&id, self.now(), step);
         self.tell(&DeviceJid::new(number, 0), notification);
     }
 
     /// The phone typed the code: its half of the exchange goes to the client.
-    pub(crate) fn primary_hello(&mut self, reference: &str, wrapped: &[u8], identity: &[u8; 32]) -> Result<(), PairError> {
-        let (session, registering) = self.by_reference(reference).ok_or(PairError::UnknownReference)?;
-        let code = registering.code.as_ref().ok_or(PairError::UnknownReference)?;
+    pub(crate) fn primary_hello(
+        &mut self,
+        reference: &str,
+        wrapped: &[u8],
+        identity: &[u8; 32],
+    ) -> Result<(), PairError> {
+        let (session, registering) = self
+            .by_reference(reference)
+            .ok_or(PairError::UnknownReference)?;
+        let code = registering
+            .code
+            .as_ref()
+            .ok_or(PairError::UnknownReference)?;
         let content = [
             bytes("link_code_pairing_wrapped_primary_ephemeral_pub", wrapped),
             bytes("primary_identity_pub", identity),
             bytes("link_code_pairing_ref", &code.link_ref),
         ];
-        let step = el("link_code_companion_reg").attr("stage", "primary_hello").children(content).build();
+        let step = el("link_code_companion_reg")
+            .attr("stage", "primary_hello")
+            .children(content)
+            .build();
         let id = self.next_id();
         let notification = link_notification(&id, self.now(), step);
         if let Some(session) = self.sessions.get_mut(&session) {
@@ -301,8 +376,14 @@ impl State {
 }
 
 fn link_notification(id: &str, now: u64, step: Node) -> Node {
-    let notification = el("notification").attr("from", SERVER).attr("type", "link_code_companion_reg");
-    notification.attr("id", id).attr("t", now).children([step]).build()
+    let notification = el("notification")
+        .attr("from", SERVER)
+        .attr("type", "link_code_companion_reg");
+    notification
+        .attr("id", id)
+        .attr("t", now)
+        .children([step])
+        .build()
 }
 
 /// The signed identity inside a phone's container.
@@ -314,10 +395,20 @@ fn opened(container: &[u8]) -> Option<AdvSignedDeviceIdentity> {
 
 /// Checks the client's signature over what the phone vouched for, and returns
 /// the whole identity as others will see it.
-fn check_answer(registering: &Registering, linking: &Linking, answer: &Node) -> Result<Vec<u8>, PairError> {
+fn check_answer(
+    registering: &Registering,
+    linking: &Linking,
+    answer: &Node,
+) -> Result<Vec<u8>, PairError> {
     if attr(answer, "type").as_deref() == Some("error") {
         let cause = child(answer, "error");
-        let text = cause.map(|cause| format!("{} {}", attr_or_empty(cause, "code"), attr_or_empty(cause, "text")));
+        let text = cause.map(|cause| {
+            format!(
+                "{} {}",
+                attr_or_empty(cause, "code"),
+                attr_or_empty(cause, "text")
+            )
+        });
         return Err(PairError::Refused(text.unwrap_or_default()));
     }
     let sign = child(answer, "pair-device-sign").and_then(|sign| child(sign, "device-identity"));
@@ -332,7 +423,13 @@ fn check_answer(registering: &Registering, linking: &Linking, answer: &Node) -> 
         return Err(PairError::BadAnswer("details"));
     }
     let identity = &registering.keys.identity;
-    let parts = [&[6, 1], linking.details.as_slice(), identity, &linking.account_key].concat();
+    let parts = [
+        &[6, 1],
+        linking.details.as_slice(),
+        identity,
+        &linking.account_key,
+    ]
+    .concat();
     if !verifies(identity, &parts, theirs.device_signature()) {
         return Err(PairError::BadAnswer("device signature"));
     }
@@ -362,15 +459,31 @@ pub(crate) fn registered_keys(data: &loong_proto::wire::DevicePairingData) -> Op
     let registration_id = number(data.registration_id())?;
     let covered = [&[5], signed.public.as_slice()].concat();
     let valid = data.key_type() == [5] && verifies(&identity, &covered, &signed.signature);
-    valid.then_some(DevicePublic { registration_id, identity, signed_pre_key: signed, pre_keys: Vec::new() })
+    valid.then_some(DevicePublic {
+        registration_id,
+        identity,
+        signed_pre_key: signed,
+        pre_keys: Vec::new(),
+    })
 }
 
 /// What the real server is said to insist on: a browser, and a system in
 /// brackets.
 fn browser_on_system(display: &str) -> bool {
     const BROWSERS: [&str; 6] = ["Chrome", "Edge", "Firefox", "Opera", "Safari", "IE"];
-    const SYSTEMS: [&str; 7] = ["Windows", "Mac OS", "Linux", "Ubuntu", "Android", "iOS", "Chrome OS"];
-    let Some((browser, system)) = display.strip_suffix(')').and_then(|display| display.split_once(" (")) else {
+    const SYSTEMS: [&str; 7] = [
+        "Windows",
+        "Mac OS",
+        "Linux",
+        "Ubuntu",
+        "Android",
+        "iOS",
+        "Chrome OS",
+    ];
+    let Some((browser, system)) = display
+        .strip_suffix(')')
+        .and_then(|display| display.split_once(" ("))
+    else {
         return false;
     };
     BROWSERS.contains(&browser) && SYSTEMS.contains(&system)

@@ -12,7 +12,8 @@ impl State {
     /// Takes a receipt: the messages it names leave the device's queue, and
     /// their sender is told if the kind of receipt is one that senders see.
     pub(crate) fn on_receipt(&mut self, by: &DeviceJid, receipt: &Node) {
-        let kind = attr(receipt, "type").map_or_else(|| "delivered".to_owned(), std::borrow::Cow::into_owned);
+        let kind = attr(receipt, "type")
+            .map_or_else(|| "delivered".to_owned(), std::borrow::Cow::into_owned);
         let author = jid(receipt, "participant").or_else(|| jid(receipt, "to"));
         for id in ids(receipt) {
             self.confirm_message(by, &id, author.as_ref(), &kind);
@@ -27,9 +28,13 @@ impl State {
     }
 
     fn confirm_message(&mut self, by: &DeviceJid, id: &str, author: Option<&Jid>, kind: &str) {
-        let author = author.and_then(|jid| self.number_of(jid)).map(str::to_owned);
+        let author = author
+            .and_then(|jid| self.number_of(jid))
+            .map(str::to_owned);
         let is_authors = |waiting: &Waiting| author.as_deref() == Some(waiting.sender.as_str());
-        let queued = self.device_mut(by).and_then(|device| device.mailbox.confirm(Class::Message, id, &is_authors));
+        let queued = self
+            .device_mut(by)
+            .and_then(|device| device.mailbox.confirm(Class::Message, id, &is_authors));
         let now = self.now_ms();
         let target = match queued.or(author) {
             Some(sender) => self.ledger.target(&sender, id, by),
@@ -48,7 +53,11 @@ impl State {
                 target.receipt = Some(kind.to_owned());
             }
         }
-        self.emit(SimEvent::Receipted { by: by.clone(), id: id.to_owned(), kind: kind.to_owned() });
+        self.emit(SimEvent::Receipted {
+            by: by.clone(),
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+        });
     }
 
     fn ack_receipt(&mut self, by: &DeviceJid, receipt: &Node) {
@@ -121,20 +130,34 @@ impl State {
         let id = attr_or_empty(receipt, "id");
         let mut passed = el("receipt").attr("id", id).attr("t", self.now());
         passed = match to.server {
-            Server::Group => passed.attr("from", to.clone()).attr("participant", by.clone()),
+            Server::Group => passed
+                .attr("from", to.clone())
+                .attr("participant", by.clone()),
             _ => passed.attr("from", by.clone()),
         };
         if let Some(kind) = receipt.attrs.get("type") {
             passed = passed.attr("type", kind.clone());
         }
         let content = children(receipt);
-        let passed = if content.is_empty() { passed.build() } else { passed.children(content.to_vec()).build() };
+        let passed = if content.is_empty() {
+            passed.build()
+        } else {
+            passed.children(content.to_vec()).build()
+        };
         self.queue_receipt(device, passed);
     }
 
     fn queue_receipt(&mut self, device: &DeviceJid, node: Node) {
         let id = attr_or_empty(&node, "id");
-        self.enqueue(device, Waiting { class: Class::Receipt, id, sender: String::new(), node });
+        self.enqueue(
+            device,
+            Waiting {
+                class: Class::Receipt,
+                id,
+                sender: String::new(),
+                node,
+            },
+        );
     }
 
     /// Takes an acknowledgement: what it names leaves the device's queue.
@@ -144,7 +167,11 @@ impl State {
             Some(Class::Message) => {
                 let author = jid(ack, "participant").or_else(|| jid(ack, "to"));
                 // With an error the device has given up on it, or asked again.
-                let kind = if attr(ack, "error").is_some() { "hist_sync" } else { "ack" };
+                let kind = if attr(ack, "error").is_some() {
+                    "hist_sync"
+                } else {
+                    "ack"
+                };
                 self.confirm_message(by, &id, author.as_ref(), kind);
             }
             Some(class) => {

@@ -13,10 +13,24 @@ use super::hub::state::State;
 use super::node::{attr, attr_or_empty, children, el, jid};
 
 /// Children of a client's message that only the server needs.
-const NOT_PASSED_ON: [&str; 6] = ["participants", "enc", "device-identity", "tctoken", "cstoken", "reporting"];
+const NOT_PASSED_ON: [&str; 6] = [
+    "participants",
+    "enc",
+    "device-identity",
+    "tctoken",
+    "cstoken",
+    "reporting",
+];
 
 /// Attributes of a client's message that its receivers see too.
-const PASSED_ON: [&str; 6] = ["type", "edit", "category", "push_priority", "expiration", "addressing_mode"];
+const PASSED_ON: [&str; 6] = [
+    "type",
+    "edit",
+    "category",
+    "push_priority",
+    "expiration",
+    "addressing_mode",
+];
 
 /// A message on its way through the server.
 struct Passing<'a> {
@@ -35,16 +49,30 @@ impl State {
             return self.ack_message(from, node, &id, Some(400));
         };
         let now_ms = self.now_ms();
-        self.emit(SimEvent::Submitted { from: from.clone(), id: id.clone() });
+        self.emit(SimEvent::Submitted {
+            from: from.clone(),
+            id: id.clone(),
+        });
         self.ledger.submitted(from, &id, &to.to_string(), now_ms);
         if let Some(error) = self.faults.refuse_send(from) {
-            self.emit(SimEvent::Fault { device: from.clone(), fault: "refuse_send" });
+            self.emit(SimEvent::Fault {
+                device: from.clone(),
+                fault: "refuse_send",
+            });
             return self.ack_message(from, node, &id, Some(error));
         }
-        let passing = Passing { from, node, id: id.clone(), to };
+        let passing = Passing {
+            from,
+            node,
+            id: id.clone(),
+            to,
+        };
         let error = self.pass_on(&passing);
         if self.faults.withhold_ack(from) {
-            self.emit(SimEvent::Fault { device: from.clone(), fault: "withhold_acks" });
+            self.emit(SimEvent::Fault {
+                device: from.clone(),
+                fault: "withhold_acks",
+            });
             return;
         }
         self.ack_message(from, node, &id, error);
@@ -66,13 +94,18 @@ impl State {
         }
         self.ledger.acked(&from.number, id, error);
         self.tell(from, ack.build());
-        self.emit(SimEvent::Acked { to: from.clone(), id: id.to_owned() });
+        self.emit(SimEvent::Acked {
+            to: from.clone(),
+            id: id.to_owned(),
+        });
     }
 
     /// Queues a message for its devices; the error for the acknowledgement if
     /// that is impossible.
     fn pass_on(&mut self, passing: &Passing<'_>) -> Option<u16> {
-        let direct = children(passing.node).iter().any(|child| child.tag == "enc");
+        let direct = children(passing.node)
+            .iter()
+            .any(|child| child.tag == "enc");
         match passing.to.server {
             Server::Group => match jid(passing.node, "participant") {
                 Some(one) if direct => self.pass_to_device(passing, &one),
@@ -109,7 +142,10 @@ impl State {
                 continue;
             };
             let wanted = target.number == receiver || target.number == passing.from.number;
-            if !wanted || target == *passing.from || self.has(&passing.from.number, &passing.id, &target) {
+            if !wanted
+                || target == *passing.from
+                || self.has(&passing.from.number, &passing.id, &target)
+            {
                 continue;
             }
             let message = self.addressed(passing, &target, address.server);
@@ -127,11 +163,17 @@ impl State {
         let server = if by_lid { Server::Lid } else { Server::Pn };
         let distribution = recipients(passing.node);
         let shared = encs(passing.node);
-        for target in members.iter().flat_map(|number| self.devices_of(number)).collect::<Vec<_>>() {
+        for target in members
+            .iter()
+            .flat_map(|number| self.devices_of(number))
+            .collect::<Vec<_>>()
+        {
             if target == *passing.from || self.has(&passing.from.number, &passing.id, &target) {
                 continue;
             }
-            let own = distribution.iter().filter(|(address, _)| self.device_of(address).as_ref() == Some(&target));
+            let own = distribution
+                .iter()
+                .filter(|(address, _)| self.device_of(address).as_ref() == Some(&target));
             let mut encs: Vec<Node> = own.flat_map(|(_, encs)| encs.clone()).collect();
             encs.extend(shared.iter().cloned());
             if encs.is_empty() {
@@ -159,7 +201,10 @@ impl State {
     }
 
     fn header(&self, passing: &Passing<'_>) -> NodeBuilder {
-        let name = self.accounts.get(&passing.from.number).map(|account| account.push_name.clone());
+        let name = self
+            .accounts
+            .get(&passing.from.number)
+            .map(|account| account.push_name.clone());
         let mut message = el("message")
             .attr("id", passing.id.as_str())
             .attr("t", self.now())
@@ -174,20 +219,36 @@ impl State {
 
     /// A message to one device of a user, in the name space it was addressed in.
     fn addressed(&self, passing: &Passing<'_>, target: &DeviceJid, server: Server) -> NodeBuilder {
-        let other = if server == Server::Lid { Server::Pn } else { Server::Lid };
-        let message = self.header(passing).attr("from", self.jid_as(passing.from, server));
+        let other = if server == Server::Lid {
+            Server::Pn
+        } else {
+            Server::Lid
+        };
+        let message = self
+            .header(passing)
+            .attr("from", self.jid_as(passing.from, server));
         let alternative = self.jid_as(passing.from, other);
         let peer = attr(passing.node, "category").as_deref() == Some("peer");
         if target.number != passing.from.number {
-            let name = if other == Server::Lid { "sender_lid" } else { "sender_pn" };
+            let name = if other == Server::Lid {
+                "sender_lid"
+            } else {
+                "sender_pn"
+            };
             return message.attr(name, alternative);
         }
         let chat = jid(passing.node, "recipient").unwrap_or_else(|| passing.to.clone());
         let Some(chat) = self.account_of(&chat).filter(|_| !peer) else {
             return message;
         };
-        let name = if other == Server::Lid { "peer_recipient_lid" } else { "peer_recipient_pn" };
-        message.attr("recipient", chat.jid(0, server)).attr(name, chat.jid(0, other))
+        let name = if other == Server::Lid {
+            "peer_recipient_lid"
+        } else {
+            "peer_recipient_pn"
+        };
+        message
+            .attr("recipient", chat.jid(0, server))
+            .attr(name, chat.jid(0, other))
     }
 
     fn from_group(&self, passing: &Passing<'_>, server: Server) -> NodeBuilder {
@@ -202,8 +263,16 @@ impl State {
             .attr(name, self.jid_as(passing.from, other))
     }
 
-    fn deliver(&mut self, passing: &Passing<'_>, target: &DeviceJid, message: NodeBuilder, encs: Vec<Node>) {
-        let first_contact = encs.iter().any(|enc| attr(enc, "type").as_deref() == Some("pkmsg"));
+    fn deliver(
+        &mut self,
+        passing: &Passing<'_>,
+        target: &DeviceJid,
+        message: NodeBuilder,
+        encs: Vec<Node>,
+    ) {
+        let first_contact = encs
+            .iter()
+            .any(|enc| attr(enc, "type").as_deref() == Some("pkmsg"));
         let mut content = encs;
         for child in children(passing.node) {
             let identity = child.tag == "device-identity" && first_contact;
@@ -212,7 +281,9 @@ impl State {
             }
         }
         // Made here, so that the ledger knows about targets that never connect.
-        let _ = self.ledger.target(&passing.from.number, &passing.id, target);
+        let _ = self
+            .ledger
+            .target(&passing.from.number, &passing.id, target);
         let waiting = Waiting {
             class: Class::Message,
             id: passing.id.clone(),
@@ -224,12 +295,20 @@ impl State {
 }
 
 fn encs(node: &Node) -> Vec<Node> {
-    children(node).iter().filter(|child| child.tag == "enc").cloned().collect()
+    children(node)
+        .iter()
+        .filter(|child| child.tag == "enc")
+        .cloned()
+        .collect()
 }
 
 /// The devices that a message names, each with its own ciphertexts.
 fn recipients(node: &Node) -> Vec<(Jid, Vec<Node>)> {
-    let lists = children(node).iter().filter(|child| child.tag == "participants");
+    let lists = children(node)
+        .iter()
+        .filter(|child| child.tag == "participants");
     let entries = lists.flat_map(children).filter(|child| child.tag == "to");
-    entries.filter_map(|to| Some((jid(to, "jid")?, encs(to)))).collect()
+    entries
+        .filter_map(|to| Some((jid(to, "jid")?, encs(to))))
+        .collect()
 }

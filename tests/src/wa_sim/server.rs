@@ -49,7 +49,13 @@ pub struct SimOptions {
 impl Default for SimOptions {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { listen, tls_listen: None, seed: 1, compress: false, strict: false }
+        Self {
+            listen,
+            tls_listen: None,
+            seed: 1,
+            compress: false,
+            strict: false,
+        }
     }
 }
 
@@ -66,7 +72,10 @@ pub struct SimServer {
 
 impl std::fmt::Debug for SimServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimServer").field("http", &self.http).field("https", &self.https).finish_non_exhaustive()
+        f.debug_struct("SimServer")
+            .field("http", &self.http)
+            .field("https", &self.https)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +84,10 @@ impl SimServer {
     ///
     /// # Errors
     /// When an address cannot be bound or a certificate cannot be made.
-    pub async fn start(options: SimOptions, control: impl FnOnce(Hub) -> Router) -> anyhow::Result<Self> {
+    pub async fn start(
+        options: SimOptions,
+        control: impl FnOnce(Hub) -> Router,
+    ) -> anyhow::Result<Self> {
         let hub = Hub::new(&options)?;
         let router = control(hub.clone());
         Self::start_with(options, hub, router).await
@@ -85,12 +97,18 @@ impl SimServer {
     ///
     /// # Errors
     /// When an address cannot be bound or a certificate cannot be made.
-    pub async fn start_with(options: SimOptions, hub: Hub, control: Router) -> anyhow::Result<Self> {
+    pub async fn start_with(
+        options: SimOptions,
+        hub: Hub,
+        control: Router,
+    ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let clients = TaskTracker::new();
         let router = control.merge(clients_route(&hub, options.compress, &stop, &clients));
         let bind = |at: SocketAddr| async move {
-            TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}"))
+            TcpListener::bind(at)
+                .await
+                .with_context(|| format!("cannot listen on {at}"))
         };
         let plain = bind(options.listen).await?;
         let http = plain.local_addr()?;
@@ -105,7 +123,15 @@ impl SimServer {
             listeners.spawn(run(Tls::new(tcp, acceptor), router, stop.clone()));
         }
         tracing::info!(%http, ?https, seed = options.seed, "simulator listens");
-        Ok(Self { hub, http, https, ca, stop, listeners, clients })
+        Ok(Self {
+            hub,
+            http,
+            https,
+            ca,
+            stop,
+            listeners,
+            clients,
+        })
     }
 
     /// The server behind the sockets.
@@ -150,13 +176,21 @@ impl SimServer {
             tracing::warn!("connections did not end in time");
         }
         self.hub.state().cut_all();
-        if tokio::time::timeout(SHUTDOWN, self.hub.phones_ended()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN, self.hub.phones_ended())
+            .await
+            .is_err()
+        {
             tracing::warn!("phones did not end in time");
         }
     }
 }
 
-fn clients_route(hub: &Hub, compress: bool, stop: &CancellationToken, clients: &TaskTracker) -> Router {
+fn clients_route(
+    hub: &Hub,
+    compress: bool,
+    stop: &CancellationToken,
+    clients: &TaskTracker,
+) -> Router {
     let (hub, stop, clients) = (hub.clone(), stop.clone(), clients.clone());
     let accept = move |upgrade: WebSocketUpgrade| {
         let (hub, stop, clients) = (hub.clone(), stop.clone(), clients.clone());
@@ -165,15 +199,23 @@ fn clients_route(hub: &Hub, compress: bool, stop: &CancellationToken, clients: &
     Router::new().route(PATH, get(accept))
 }
 
-fn accept(upgrade: WebSocketUpgrade, hub: Hub, compress: bool, stop: CancellationToken, clients: &TaskTracker) -> Response {
+fn accept(
+    upgrade: WebSocketUpgrade,
+    hub: Hub,
+    compress: bool,
+    stop: CancellationToken,
+    clients: &TaskTracker,
+) -> Response {
     let token = clients.token();
-    upgrade.max_message_size(super::frame::MAX_FRAME + 3).on_upgrade(move |socket| async move {
-        let _token = token;
-        tokio::select! {
-            () = serve(hub, socket, compress) => {}
-            () = stop.cancelled() => {}
-        }
-    })
+    upgrade
+        .max_message_size(super::frame::MAX_FRAME + 3)
+        .on_upgrade(move |socket| async move {
+            let _token = token;
+            tokio::select! {
+                () = serve(hub, socket, compress) => {}
+                () = stop.cancelled() => {}
+            }
+        })
 }
 
 async fn run<L>(listener: L, router: Router, stop: CancellationToken) -> io::Result<()>
@@ -181,7 +223,9 @@ where
     L: Listener,
     L::Addr: std::fmt::Debug,
 {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }
 
 /// A listener whose connections do not wait to fill packets: stanzas are small
@@ -216,7 +260,11 @@ struct Tls {
 
 impl Tls {
     fn new(tcp: TcpListener, acceptor: TlsAcceptor) -> Self {
-        Self { tcp: NoDelay(tcp), acceptor, handshakes: JoinSet::new() }
+        Self {
+            tcp: NoDelay(tcp),
+            acceptor,
+            handshakes: JoinSet::new(),
+        }
     }
 }
 
@@ -250,7 +298,11 @@ impl Listener for Tls {
 
 /// A certificate for loopback that nobody trusts unless told to.
 fn tls() -> anyhow::Result<(TlsAcceptor, String)> {
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     let made = rcgen::generate_simple_self_signed(names).context("cannot make a certificate")?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());

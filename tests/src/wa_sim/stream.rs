@@ -65,7 +65,10 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(stream: SplitStream<WebSocket>) -> Self {
-        Self { stream, buffer: FrameBuffer::default() }
+        Self {
+            stream,
+            buffer: FrameBuffer::default(),
+        }
     }
 
     async fn more(&mut self, within: Duration) -> Result<(), ConnError> {
@@ -119,7 +122,11 @@ impl Output {
         Ok(sent.await.map_err(|_elapsed| ConnError::Silent)??)
     }
 
-    pub(crate) async fn write(&mut self, cipher: &mut Cipher, node: &Node) -> Result<(), ConnError> {
+    pub(crate) async fn write(
+        &mut self,
+        cipher: &mut Cipher,
+        node: &Node,
+    ) -> Result<(), ConnError> {
         let plain = pack(marshal(node)?, self.compress)?;
         self.write_frame(&cipher.seal(&plain)?).await
     }
@@ -143,7 +150,13 @@ fn pack(encoded: Vec<u8>, compress: bool) -> Result<Vec<u8>, std::io::Error> {
 }
 
 /// Passes stanzas both ways until one side ends the connection.
-pub(crate) async fn pass_on(hub: &Hub, session: u64, input: Input, mut output: Output, transport: Transport) {
+pub(crate) async fn pass_on(
+    hub: &Hub,
+    session: u64,
+    input: Input,
+    mut output: Output,
+    transport: Transport,
+) {
     let result = tokio::select! {
         result = read(hub, session, input, transport.receive) => result,
         result = write(hub, session, &mut output, transport.send) => result,
@@ -155,8 +168,18 @@ pub(crate) async fn pass_on(hub: &Hub, session: u64, input: Input, mut output: O
     hub.state().end_session(session);
 }
 
-async fn write(hub: &Hub, session: u64, output: &mut Output, mut cipher: Cipher) -> Result<(), ConnError> {
-    let Some(wake) = hub.state().sessions.get(&session).map(|session| session.wake.clone()) else {
+async fn write(
+    hub: &Hub,
+    session: u64,
+    output: &mut Output,
+    mut cipher: Cipher,
+) -> Result<(), ConnError> {
+    let Some(wake) = hub
+        .state()
+        .sessions
+        .get(&session)
+        .map(|session| session.wake.clone())
+    else {
         return Err(ConnError::Closed);
     };
     loop {
@@ -170,8 +193,18 @@ async fn write(hub: &Hub, session: u64, output: &mut Output, mut cipher: Cipher)
     }
 }
 
-async fn read(hub: &Hub, session: u64, mut input: Input, mut cipher: Cipher) -> Result<(), ConnError> {
-    let Some(hole) = hub.state().sessions.get(&session).map(|session| session.hole.clone()) else {
+async fn read(
+    hub: &Hub,
+    session: u64,
+    mut input: Input,
+    mut cipher: Cipher,
+) -> Result<(), ConnError> {
+    let Some(hole) = hub
+        .state()
+        .sessions
+        .get(&session)
+        .map(|session| session.hole.clone())
+    else {
         return Err(ConnError::Closed);
     };
     loop {
@@ -203,7 +236,8 @@ impl State {
         if node.tag == "xmlstreamend" || node.tag == "stream:error" {
             return session.close();
         }
-        let request = node.tag == "iq" && matches!(attr_or_empty(node, "type").as_str(), "get" | "set");
+        let request =
+            node.tag == "iq" && matches!(attr_or_empty(node, "type").as_str(), "get" | "set");
         match &session.role {
             Role::Device(device) => {
                 let device = device.clone();
@@ -258,6 +292,9 @@ mod tests {
             let plain = unpack_bytes(BytesMut::from(packed.as_slice())).unwrap();
             assert_eq!(OwnedNodeRef::new(plain).unwrap().to_owned_node(), node);
         }
-        assert_eq!(pack(marshal(&empty("x")).unwrap(), true).unwrap().first(), Some(&0));
+        assert_eq!(
+            pack(marshal(&empty("x")).unwrap(), true).unwrap().first(),
+            Some(&0)
+        );
     }
 }

@@ -14,7 +14,7 @@ use whatsapp_rust::wacore::net::{
     TransportFactory,
 };
 use whatsapp_rust::wacore::store::InMemoryBackend;
-use whatsapp_rust::{anyhow, async_channel, async_trait, bytes};
+use whatsapp_rust::{async_channel, async_trait, bytes};
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ struct Socket(Mutex<futures_util::stream::SplitSink<Stream, Frame>>);
 impl TransportFactory for Plain {
     async fn create_transport(
         &self,
-    ) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
+    ) -> Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
         let url = url::Url::parse(&self.0)?;
         let address = url.socket_addrs(|| None)?;
         let tcp = tokio::net::TcpStream::connect(address.as_slice()).await?;
@@ -60,7 +60,7 @@ impl TransportFactory for Plain {
 
 #[async_trait]
 impl Transport for Socket {
-    async fn send(&self, data: bytes::Bytes) -> anyhow::Result<()> {
+    async fn send(&self, data: bytes::Bytes) -> Result<()> {
         Ok(self.0.lock().await.send(Frame::Binary(data)).await?)
     }
 
@@ -73,14 +73,14 @@ struct NoHttp;
 
 #[async_trait]
 impl HttpClient for NoHttp {
-    async fn execute(&self, _request: HttpRequest) -> anyhow::Result<HttpResponse> {
+    async fn execute(&self, _request: HttpRequest) -> Result<HttpResponse> {
         Err(anyhow::anyhow!("tests fetch nothing"))
     }
 }
 
 /// What a client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(crate) enum Said {
     Qr(String),
     Code(String),
     Paired(String),

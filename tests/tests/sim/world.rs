@@ -103,12 +103,12 @@ impl Linked {
 }
 
 /// Writes a text from a phone; its id.
-pub fn write(phone: &Phone, to: &str, text: &str) -> Result<String> {
+pub(crate) fn write(phone: &Phone, to: &str, text: &str) -> Result<String> {
     Ok(phone.send(to, &Letter::text(text))?.id)
 }
 
 /// Waits until a phone's screen shows this text.
-pub async fn shows(phone: &Phone, text: &str) -> Result<Seen> {
+pub(crate) async fn shows(phone: &Phone, text: &str) -> Result<Seen> {
     let mut changes = phone.changes();
     let search = async {
         loop {

@@ -18,7 +18,13 @@ impl Hub {
     ///
     /// # Errors
     /// When a member has no account.
-    pub fn create_group(&self, creator: &str, subject: &str, members: &[String], by_lid: bool) -> Result<Jid, HubError> {
+    pub fn create_group(
+        &self,
+        creator: &str,
+        subject: &str,
+        members: &[String],
+        by_lid: bool,
+    ) -> Result<Jid, HubError> {
         self.state().create_group(creator, subject, members, by_lid)
     }
 
@@ -26,20 +32,32 @@ impl Hub {
     #[must_use]
     pub fn group_members(&self, group: &Jid) -> Vec<String> {
         let state = self.state();
-        state.groups.get(group.user.as_str()).map(crate::wa_sim::groups::Group::numbers).unwrap_or_default()
+        state
+            .groups
+            .get(group.user.as_str())
+            .map(crate::wa_sim::groups::Group::numbers)
+            .unwrap_or_default()
     }
 
     /// Whether a group's members appear by LID; `None` if there is no such group.
     #[must_use]
     pub fn group_by_lid(&self, group: &Jid) -> Option<bool> {
-        self.state().groups.get(group.user.as_str()).map(|group| group.by_lid)
+        self.state()
+            .groups
+            .get(group.user.as_str())
+            .map(|group| group.by_lid)
     }
 
     /// Changes a group and tells its members, old and new.
     ///
     /// # Errors
     /// When there is no such group, or somebody has no account.
-    pub fn change_group(&self, group: &Jid, actor: &str, change: GroupChange) -> Result<(), HubError> {
+    pub fn change_group(
+        &self,
+        group: &Jid,
+        actor: &str,
+        change: GroupChange,
+    ) -> Result<(), HubError> {
         self.state().change_group(group, actor, change)
     }
 
@@ -61,20 +79,29 @@ impl Hub {
         if let Some(target) = state.ledger.any_target(id, device) {
             target.shown += 1;
         }
-        state.emit(SimEvent::Shown { on: device.clone(), id: id.to_owned() });
+        state.emit(SimEvent::Shown {
+            on: device.clone(),
+            id: id.to_owned(),
+        });
     }
 
     /// Every connection and attached phone.
     #[must_use]
     pub fn clients(&self) -> Vec<ClientInfo> {
         let state = self.state();
-        state.sessions.iter().map(|(id, session)| client(&state, *id, session)).collect()
+        state
+            .sessions
+            .iter()
+            .map(|(id, session)| client(&state, *id, session))
+            .collect()
     }
 
     /// What waits for a device and is not confirmed.
     #[must_use]
     pub fn queued(&self, device: &DeviceJid) -> usize {
-        self.state().device(device).map_or(0, |known| known.mailbox.len())
+        self.state()
+            .device(device)
+            .map_or(0, |known| known.mailbox.len())
     }
 
     /// Makes something go wrong, for one device or for everybody.
@@ -110,7 +137,10 @@ fn client(state: &State, id: u64, session: &Session) -> ClientInfo {
         },
         frames_in: session.frames_in,
         frames_out: session.frames_out,
-        queued: device.as_ref().and_then(|device| state.device(device)).map_or(0, |known| known.mailbox.len()),
+        queued: device
+            .as_ref()
+            .and_then(|device| state.device(device))
+            .map_or(0, |known| known.mailbox.len()),
         routing: session.routing.as_ref().map(hex::encode),
         device,
         reference,
@@ -132,13 +162,23 @@ impl State {
         }
     }
 
+    fn cut_registering(&mut self) {
+        for session in self.sessions.values_mut() {
+            if matches!(session.role, Role::Registering(_)) {
+                session.cut();
+            }
+        }
+    }
+
     /// The devices that something is to happen to now.
     fn connected(&self, target: Option<&DeviceJid>) -> Vec<DeviceJid> {
         match target {
             Some(device) => vec![device.clone()],
             None => {
                 let sockets = self.sessions.values().filter(|session| !session.phone);
-                sockets.filter_map(|session| session.device().cloned()).collect()
+                sockets
+                    .filter_map(|session| session.device().cloned())
+                    .collect()
             }
         }
     }
@@ -146,17 +186,26 @@ impl State {
     fn inject(&mut self, target: Option<&DeviceJid>, fault: Fault) {
         tracing::info!(?fault, "fault");
         match fault {
-            Fault::Drop => self.each(target, "drop", |state, device| {
-                if let Some(session) = state.session_of(device) {
-                    session.cut();
+            Fault::Drop => {
+                self.each(target, "drop", |state, device| {
+                    if let Some(session) = state.session_of(device) {
+                        session.cut();
+                    }
+                });
+                if target.is_none() {
+                    self.cut_registering();
                 }
-            }),
+            }
             Fault::StreamError { code } => {
-                self.each(target, "stream_error", |state, device| state.stream_error(device, code, None));
+                self.each(target, "stream_error", |state, device| {
+                    state.stream_error(device, code, None)
+                });
             }
             Fault::DeviceRemoved => self.each(target, "device_removed", Self::remove_device),
             Fault::Replaced => {
-                self.each(target, "replaced", |state, device| state.stream_error(device, 0, Some("replaced")));
+                self.each(target, "replaced", |state, device| {
+                    state.stream_error(device, 0, Some("replaced"))
+                });
             }
             Fault::StreamEnd => self.each(target, "stream_end", Self::stream_end),
             Fault::ClockSkew { seconds } => self.skew = seconds,
@@ -165,10 +214,18 @@ impl State {
         self.wake_all();
     }
 
-    fn each(&mut self, target: Option<&DeviceJid>, name: &'static str, act: impl Fn(&mut Self, &DeviceJid)) {
+    fn each(
+        &mut self,
+        target: Option<&DeviceJid>,
+        name: &'static str,
+        act: impl Fn(&mut Self, &DeviceJid),
+    ) {
         for device in self.connected(target) {
             act(self, &device);
-            self.emit(SimEvent::Fault { device, fault: name });
+            self.emit(SimEvent::Fault {
+                device,
+                fault: name,
+            });
         }
     }
 
@@ -176,11 +233,18 @@ impl State {
     fn schedule(&mut self, target: Option<&DeviceJid>, fault: Fault) {
         let pending = self.faults.of(target);
         match fault {
-            Fault::DropAfter { frames, direction } => pending.drop_after = Some((frames, direction)),
-            Fault::BlackHole { for_ms } => {
-                pending.black_hole = Some(for_ms.map(|ms| Instant::now() + Duration::from_millis(ms)));
+            Fault::DropAfter { frames, direction } => {
+                pending.drop_after = Some((frames, direction))
             }
-            Fault::FailLogin { reason, times, expire } => pending.fail_login = Some((reason, times, expire)),
+            Fault::BlackHole { for_ms } => {
+                pending.black_hole =
+                    Some(for_ms.map(|ms| Instant::now() + Duration::from_millis(ms)));
+            }
+            Fault::FailLogin {
+                reason,
+                times,
+                expire,
+            } => pending.fail_login = Some((reason, times, expire)),
             Fault::FailConnect { times } => pending.fail_connect = times,
             Fault::RefuseSend { error, times } => pending.refuse_send = Some((error, times)),
             Fault::Delay { ms } => pending.delay = Some(Duration::from_millis(ms)),

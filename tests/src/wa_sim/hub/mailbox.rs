@@ -55,7 +55,12 @@ impl Mailbox {
 
     /// Removes every copy of a stanza; says whose it was if there was one.
     /// `from` narrows it down to one sender, when several chose the same id.
-    pub(crate) fn confirm(&mut self, class: Class, id: &str, from: &dyn Fn(&Waiting) -> bool) -> Option<String> {
+    pub(crate) fn confirm(
+        &mut self,
+        class: Class,
+        id: &str,
+        from: &dyn Fn(&Waiting) -> bool,
+    ) -> Option<String> {
         let key = (class, id.to_owned());
         let mut numbers = self.index.remove(&key)?;
         let matches = |n: &u64| self.waiting.get(n).is_some_and(from);
@@ -64,7 +69,10 @@ impl Mailbox {
         if !kept.is_empty() {
             self.index.insert(key, kept);
         }
-        gone.into_iter().filter_map(|n| self.waiting.remove(&n)).last().map(|waiting| waiting.sender)
+        gone.into_iter()
+            .filter_map(|n| self.waiting.remove(&n))
+            .last()
+            .map(|waiting| waiting.sender)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -73,7 +81,9 @@ impl Mailbox {
 
     /// What waits after position `after`, in order.
     pub(crate) fn after(&self, after: u64) -> impl Iterator<Item = (u64, &Waiting)> {
-        self.waiting.range(after.saturating_add(1)..).map(|(n, waiting)| (*n, waiting))
+        self.waiting
+            .range(after.saturating_add(1)..)
+            .map(|(n, waiting)| (*n, waiting))
     }
 
     /// The position of the newest stanza ever queued.
@@ -107,7 +117,12 @@ mod tests {
 
     fn message(id: &str, sender: &str) -> Waiting {
         let node = el("message").attr("id", id).build();
-        Waiting { class: Class::Message, id: id.to_owned(), sender: sender.to_owned(), node }
+        Waiting {
+            class: Class::Message,
+            id: id.to_owned(),
+            sender: sender.to_owned(),
+            node,
+        }
     }
 
     #[test]
@@ -116,7 +131,10 @@ mod tests {
         for id in ["A", "B", "C"] {
             mailbox.push(message(id, "1"));
         }
-        assert_eq!(mailbox.confirm(Class::Message, "B", &|_| true), Some("1".to_owned()));
+        assert_eq!(
+            mailbox.confirm(Class::Message, "B", &|_| true),
+            Some("1".to_owned())
+        );
         assert_eq!(mailbox.confirm(Class::Message, "B", &|_| true), None);
         assert_eq!(mailbox.confirm(Class::Receipt, "A", &|_| true), None);
         let left: Vec<_> = mailbox.after(0).map(|(_, w)| w.id.clone()).collect();
@@ -130,10 +148,16 @@ mod tests {
         let mut mailbox = Mailbox::default();
         mailbox.push(message("A", "1"));
         mailbox.push(message("A", "2"));
-        assert_eq!(mailbox.confirm(Class::Message, "A", &|w| w.sender == "2"), Some("2".to_owned()));
+        assert_eq!(
+            mailbox.confirm(Class::Message, "A", &|w| w.sender == "2"),
+            Some("2".to_owned())
+        );
         assert_eq!(mailbox.len(), 1);
         // A confirmation that names nobody known still counts.
-        assert_eq!(mailbox.confirm(Class::Message, "A", &|w| w.sender == "9"), Some("1".to_owned()));
+        assert_eq!(
+            mailbox.confirm(Class::Message, "A", &|w| w.sender == "9"),
+            Some("1".to_owned())
+        );
         assert_eq!(mailbox.len(), 0);
     }
 }

@@ -8,8 +8,8 @@ pub(crate) mod state;
 pub(crate) mod types;
 
 pub use types::{
-    AccountInfo, Bundle, ClientInfo, CodePairing, DeviceInfo, DevicePublic, Endpoint, HubError, NewAccount, NewDevice,
-    PairError, Pairing, SignedPreKeyPublic,
+    AccountInfo, Bundle, ClientInfo, CodePairing, DeviceInfo, DevicePublic, Endpoint, HubError,
+    NewAccount, NewDevice, PairError, Pairing, SignedPreKeyPublic,
 };
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,9 @@ struct Inner {
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("seed", &self.0.seed).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("seed", &self.0.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +180,11 @@ impl Hub {
         let Some(account) = state.account_of(jid) else {
             return Vec::new();
         };
-        account.devices.iter().map(|(id, device)| account.device_info(*id, device.key_index)).collect()
+        account
+            .devices
+            .iter()
+            .map(|(id, device)| account.device_info(*id, device.key_index))
+            .collect()
     }
 
     /// Takes what starts a session with a device; uses up a one-time prekey.
@@ -199,7 +205,9 @@ impl Hub {
     /// How many one-time prekeys of a device are left.
     #[must_use]
     pub fn pre_key_count(&self, device: &DeviceJid) -> usize {
-        self.state().device(device).map_or(0, |known| known.keys.one_time.len())
+        self.state()
+            .device(device)
+            .map_or(0, |known| known.keys.one_time.len())
     }
 
     // Phones.
@@ -210,7 +218,8 @@ impl Hub {
     /// # Errors
     /// When there is no such account, or no runtime to deliver on.
     pub fn attach_phone(&self, number: &str, endpoint: Arc<dyn Endpoint>) -> Result<(), HubError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_no_runtime| HubError::NoRuntime)?;
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|_no_runtime| HubError::NoRuntime)?;
         let device = DeviceJid::new(number, 0);
         let mut state = self.state();
         if state.device(&device).is_none() {
@@ -221,7 +230,9 @@ impl Hub {
             return Ok(());
         };
         drop(state);
-        self.0.tasks.spawn_on(pump(self.clone(), id, wake, endpoint), &runtime);
+        self.0
+            .tasks
+            .spawn_on(pump(self.clone(), id, wake, endpoint), &runtime);
         Ok(())
     }
 
@@ -295,7 +306,8 @@ impl Hub {
         wrapped_primary_ephemeral: Vec<u8>,
         primary_identity: [u8; 32],
     ) -> Result<(), PairError> {
-        self.state().primary_hello(reference, &wrapped_primary_ephemeral, &primary_identity)
+        self.state()
+            .primary_hello(reference, &wrapped_primary_ephemeral, &primary_identity)
     }
 
     /// The key index of the account's next device.
@@ -316,7 +328,8 @@ impl Hub {
         use loong_proto::wire::{AdvDeviceIdentity, AdvSignedDeviceIdentity};
         use prost::Message as _;
         let bad = |_undecodable| HubError::BadIdentity;
-        let signed = AdvSignedDeviceIdentity::decode(new.device_identity.as_slice()).map_err(bad)?;
+        let signed =
+            AdvSignedDeviceIdentity::decode(new.device_identity.as_slice()).map_err(bad)?;
         let details = AdvDeviceIdentity::decode(signed.details()).map_err(bad)?;
         let mut state = self.state();
         let account = state.account_mut(number)?;
@@ -337,7 +350,11 @@ impl Hub {
     /// The static Noise key and its certificates.
     #[must_use]
     pub fn identity(&self) -> Arc<ServerIdentity> {
-        self.0.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The public static key, which a client caches for resumption.
@@ -358,7 +375,11 @@ impl Hub {
     /// When the new certificate cannot be signed, which does not happen.
     pub fn rotate_static_key(&self, generation: u32) -> Result<(), CertError> {
         let identity = ServerIdentity::from_seed(self.0.seed, generation)?;
-        *self.0.identity.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+        *self
+            .0
+            .identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
         Ok(())
     }
 
@@ -439,9 +460,17 @@ impl State {
         };
         let mut shown = state.clone();
         shown.attrs = Default::default();
-        let server = if to.server == Server::Lid { Server::Lid } else { Server::Pn };
+        let server = if to.server == Server::Lid {
+            Server::Lid
+        } else {
+            Server::Pn
+        };
         let typing = self.jid_as(from, server);
-        let numbers = match self.groups.get(to.user.as_str()).filter(|_| to.server == Server::Group) {
+        let numbers = match self
+            .groups
+            .get(to.user.as_str())
+            .filter(|_| to.server == Server::Group)
+        {
             Some(group) => group.numbers(),
             None => self.number_of(&to).map(str::to_owned).into_iter().collect(),
         };
@@ -466,3 +495,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

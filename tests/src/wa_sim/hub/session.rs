@@ -97,11 +97,19 @@ impl Session {
     }
 
     pub(crate) fn write(&mut self, node: Node) {
-        self.push(Outgoing { node, ready: None, note: None });
+        self.push(Outgoing {
+            node,
+            ready: None,
+            note: None,
+        });
     }
 
     pub(crate) fn write_after(&mut self, node: Node, wait: Duration) {
-        self.push(Outgoing { node, ready: Some(Instant::now() + wait), note: None });
+        self.push(Outgoing {
+            node,
+            ready: Some(Instant::now() + wait),
+            note: None,
+        });
     }
 
     /// Writes what is queued, then ends.
@@ -119,7 +127,12 @@ impl Session {
     fn take_ready(&mut self) -> Result<Outgoing, Option<Instant>> {
         let now = Instant::now();
         let ready = |outgoing: &Outgoing| outgoing.ready.is_none_or(|at| at <= now);
-        match self.out.iter().position(ready).and_then(|at| self.out.remove(at)) {
+        match self
+            .out
+            .iter()
+            .position(ready)
+            .and_then(|at| self.out.remove(at))
+        {
             Some(outgoing) => Ok(outgoing),
             None => Err(self.out.iter().filter_map(|outgoing| outgoing.ready).min()),
         }
@@ -147,7 +160,10 @@ impl State {
         if let Role::Registering(registering) = session.role {
             registering.gone();
         }
-        self.emit(SimEvent::Closed { device, session: id });
+        self.emit(SimEvent::Closed {
+            device,
+            session: id,
+        });
     }
 
     pub(crate) fn session_of(&mut self, device: &DeviceJid) -> Option<&mut Session> {
@@ -167,14 +183,26 @@ impl State {
     }
 
     /// Writes a queued stanza to the device's connection, through its faults.
-    pub(crate) fn write_queued(&mut self, device: &DeviceJid, class: Class, note: Option<(String, String)>, node: Node) {
+    pub(crate) fn write_queued(
+        &mut self,
+        device: &DeviceJid,
+        class: Class,
+        note: Option<(String, String)>,
+        node: Node,
+    ) {
         let message = class == Class::Message;
         let twice = message && self.faults.duplicate(device);
         let overtaken = message && self.faults.reorder(device);
-        let delay = self.faults.delay(device).or_else(|| overtaken.then_some(OVERTAKEN));
+        let delay = self
+            .faults
+            .delay(device)
+            .or_else(|| overtaken.then_some(OVERTAKEN));
         for (what, happened) in [("duplicate", twice), ("reorder", overtaken)] {
             if happened {
-                self.emit(SimEvent::Fault { device: device.clone(), fault: what });
+                self.emit(SimEvent::Fault {
+                    device: device.clone(),
+                    fault: what,
+                });
             }
         }
         let Some(session) = self.session_of(device) else {
@@ -182,7 +210,11 @@ impl State {
         };
         let ready = delay.map(|delay| Instant::now() + delay);
         for _ in 0..=usize::from(twice) {
-            session.push(Outgoing { node: node.clone(), ready, note: note.clone() });
+            session.push(Outgoing {
+                node: node.clone(),
+                ready,
+                note: note.clone(),
+            });
         }
     }
 
@@ -196,7 +228,10 @@ impl State {
             return Step::Cut;
         }
         let device = session.device().cloned();
-        if let Some(until) = device.as_ref().and_then(|device| self.faults.black_hole(device)) {
+        if let Some(until) = device
+            .as_ref()
+            .and_then(|device| self.faults.black_hole(device))
+        {
             return Step::Wait(until);
         }
         let nudge = session.drain.as_ref().and_then(|drain| drain.nudge_at);
@@ -212,7 +247,10 @@ impl State {
             return Step::Write(outgoing.node);
         };
         if self.faults.frame(&device, Direction::Out) {
-            self.emit(SimEvent::Fault { device, fault: "drop_after" });
+            self.emit(SimEvent::Fault {
+                device,
+                fault: "drop_after",
+            });
             return Step::Cut;
         }
         let Some(session) = self.sessions.get_mut(&id) else {
@@ -220,7 +258,11 @@ impl State {
         };
         session.frames_out += 1;
         let n = session.frames_out;
-        self.emit(SimEvent::FrameOut { device: device.clone(), n, tag: outgoing.node.tag.to_string() });
+        self.emit(SimEvent::FrameOut {
+            device: device.clone(),
+            n,
+            tag: outgoing.node.tag.to_string(),
+        });
         if let Some((sender, id)) = outgoing.note {
             if let Some(target) = self.ledger.target(&sender, &id, &device) {
                 target.delivered += 1;
@@ -247,10 +289,17 @@ impl State {
             return true;
         };
         if self.faults.frame(&device, Direction::In) {
-            self.emit(SimEvent::Fault { device, fault: "drop_after" });
+            self.emit(SimEvent::Fault {
+                device,
+                fault: "drop_after",
+            });
             return false;
         }
-        self.emit(SimEvent::FrameIn { device, n, tag: tag.to_owned() });
+        self.emit(SimEvent::FrameIn {
+            device,
+            n,
+            tag: tag.to_owned(),
+        });
         true
     }
 }

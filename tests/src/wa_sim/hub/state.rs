@@ -149,7 +149,9 @@ impl Account {
 
 impl State {
     pub(crate) fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         millis.saturating_add_signed(self.skew.saturating_mul(1000))
     }
@@ -176,7 +178,9 @@ impl State {
     pub(crate) fn number_of<'a>(&'a self, jid: &'a Jid) -> Option<&'a str> {
         let user = jid.user_base();
         match jid.server {
-            Server::Pn | Server::Hosted | Server::Legacy => self.accounts.get_key_value(user).map(|(n, _)| n.as_str()),
+            Server::Pn | Server::Hosted | Server::Legacy => {
+                self.accounts.get_key_value(user).map(|(n, _)| n.as_str())
+            }
             Server::Lid | Server::HostedLid => self.by_lid.get(user).map(String::as_str),
             _ => None,
         }
@@ -190,11 +194,17 @@ impl State {
     }
 
     pub(crate) fn device(&self, device: &DeviceJid) -> Option<&Device> {
-        self.accounts.get(&device.number)?.devices.get(&device.device)
+        self.accounts
+            .get(&device.number)?
+            .devices
+            .get(&device.device)
     }
 
     pub(crate) fn device_mut(&mut self, device: &DeviceJid) -> Option<&mut Device> {
-        self.accounts.get_mut(&device.number)?.devices.get_mut(&device.device)
+        self.accounts
+            .get_mut(&device.number)?
+            .devices
+            .get_mut(&device.device)
     }
 
     /// A device's JID in one of the two name spaces.
@@ -206,8 +216,15 @@ impl State {
     }
 
     pub(crate) fn devices_of(&self, number: &str) -> Vec<DeviceJid> {
-        let devices = self.accounts.get(number).map(|account| account.devices.keys());
-        devices.into_iter().flatten().map(|device| DeviceJid::new(number, *device)).collect()
+        let devices = self
+            .accounts
+            .get(number)
+            .map(|account| account.devices.keys());
+        devices
+            .into_iter()
+            .flatten()
+            .map(|device| DeviceJid::new(number, *device))
+            .collect()
     }
 
     pub(crate) fn account_mut(&mut self, number: &str) -> Result<&mut Account, HubError> {
@@ -227,7 +244,10 @@ impl State {
 
     pub(crate) fn free_lid(&mut self) -> String {
         loop {
-            let lid = self.random.u64(200_000_000_000_000..300_000_000_000_000).to_string();
+            let lid = self
+                .random
+                .u64(200_000_000_000_000..300_000_000_000_000)
+                .to_string();
             if !self.by_lid.contains_key(&lid) {
                 return lid;
             }

@@ -32,13 +32,18 @@ impl State {
             };
         }
         if let Some(asked) = child(iq, "key") {
-            let users: Vec<Node> = children(asked).iter().map(|user| self.bundle_node(user)).collect();
+            let users: Vec<Node> = children(asked)
+                .iter()
+                .map(|user| self.bundle_node(user))
+                .collect();
             return result(iq, vec![el("list").children(users).build()]);
         }
         if has("identity") {
             return error(iq, 501, "feature-not-implemented");
         }
-        let left = self.device(from).map_or(0, |device| device.keys.one_time.len());
+        let left = self
+            .device(from)
+            .map_or(0, |device| device.keys.one_time.len());
         result(iq, vec![el("count").attr("value", left).build()])
     }
 
@@ -48,7 +53,9 @@ impl State {
         let signed = signed_pre_key(child(iq, "skey")?, &identity)?;
         let registration_id = number(child_content(iq, "registration")?)?;
         let list = child(iq, "list").map(children).unwrap_or_default();
-        let one_time = list.iter().filter_map(|key| Some((number(child_content(key, "id")?)?, array(key, "value")?)));
+        let one_time = list
+            .iter()
+            .filter_map(|key| Some((number(child_content(key, "id")?)?, array(key, "value")?)));
         let keys = &mut self.device_mut(from)?.keys;
         if keys.identity != identity {
             return None;
@@ -73,7 +80,10 @@ impl State {
             answer = answer.attr("jid", asked.clone());
         }
         let Some(device) = jid(user, "jid").and_then(|jid| self.device_of(&jid)) else {
-            let missing = el("error").attr("code", 404_u32).attr("text", "item-not-found").build();
+            let missing = el("error")
+                .attr("code", 404_u32)
+                .attr("text", "item-not-found")
+                .build();
             return answer.children([missing]).build();
         };
         let Some(bundle) = self.take_bundle(&device) else {
@@ -85,7 +95,11 @@ impl State {
             bytes("identity", &bundle.identity),
         ];
         if let Some((id, key)) = &bundle.pre_key {
-            parts.push(el("key").children([bytes("id", &id3(*id)), bytes("value", key)]).build());
+            parts.push(
+                el("key")
+                    .children([bytes("id", &id3(*id)), bytes("value", key)])
+                    .build(),
+            );
         }
         parts.push(signed_node(&bundle.signed_pre_key));
         if let Some(identity) = &bundle.device_identity {
@@ -141,8 +155,16 @@ fn digest(keys: &Keys) -> Option<Node> {
     for key in keys.one_time.values() {
         hash.update(key);
     }
-    let ids: Vec<Node> = keys.one_time.keys().map(|id| bytes("id", &id3(*id))).collect();
-    let list = if ids.is_empty() { empty("list") } else { el("list").children(ids).build() };
+    let ids: Vec<Node> = keys
+        .one_time
+        .keys()
+        .map(|id| bytes("id", &id3(*id)))
+        .collect();
+    let list = if ids.is_empty() {
+        empty("list")
+    } else {
+        el("list").children(ids).build()
+    };
     let parts = [
         bytes("registration", &keys.registration_id.to_be_bytes()),
         bytes("type", &[5]),
@@ -162,16 +184,28 @@ mod tests {
 
     #[test]
     fn the_digest_covers_the_keys_that_are_left() {
-        let signed_pre_key = SignedPreKeyPublic { id: 1, public: [2; 32], signature: [3; 64] };
+        let signed_pre_key = SignedPreKeyPublic {
+            id: 1,
+            public: [2; 32],
+            signature: [3; 64],
+        };
         let pre_keys = vec![(7, [7; 32]), (9, [9; 32])];
-        let public = DevicePublic { registration_id: 5, identity: [1; 32], signed_pre_key, pre_keys };
+        let public = DevicePublic {
+            registration_id: 5,
+            identity: [1; 32],
+            signed_pre_key,
+            pre_keys,
+        };
         let mut keys = Keys::from(public);
         assert_eq!(keys.spend(), Some((7, [7; 32])));
         // Spent ids never come back, and the first key of an id stays.
         keys.add([(7, [8; 32]), (9, [8; 32])]);
         let node = digest(&keys).unwrap();
         let list = child(&node, "list").unwrap();
-        assert_eq!(children(list).iter().map(content).collect::<Vec<_>>(), [[0, 0, 9]]);
+        assert_eq!(
+            children(list).iter().map(content).collect::<Vec<_>>(),
+            [[0, 0, 9]]
+        );
         let expected = Sha1::digest([&[1_u8; 32][..], &[2; 32], &[3; 64], &[9; 32]].concat());
         assert_eq!(child_content(&node, "hash"), Some(&expected[..]));
     }

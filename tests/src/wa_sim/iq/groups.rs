@@ -25,7 +25,10 @@ impl State {
     }
 
     fn query(&self, from: &DeviceJid, jid: &Jid) -> Result<Vec<Node>, HubError> {
-        let group = self.groups.get(jid.user.as_str()).filter(|group| group.has(&from.number));
+        let group = self
+            .groups
+            .get(jid.user.as_str())
+            .filter(|group| group.has(&from.number));
         let group = group.ok_or_else(|| HubError::UnknownGroup(jid.to_string()))?;
         Ok(vec![self.group_node(group)])
     }
@@ -39,7 +42,10 @@ impl State {
     fn create(&mut self, from: &DeviceJid, iq: &Node) -> Result<Vec<Node>, HubError> {
         let create = child(iq, "create").ok_or_else(|| HubError::UnknownGroup(String::new()))?;
         let members = self.numbers(create);
-        let by_lid = children(create).iter().filter_map(|member| jid(member, "jid")).all(|jid| jid.server == Server::Lid);
+        let by_lid = children(create)
+            .iter()
+            .filter_map(|member| jid(member, "jid"))
+            .all(|jid| jid.server == Server::Lid);
         let subject = attr_or_empty(create, "subject");
         let group = self.create_group(&from.number, &subject, &members, by_lid)?;
         self.query(from, &group)
@@ -55,7 +61,9 @@ impl State {
                 "promote" => GroupChange::Promote(numbers),
                 "demote" => GroupChange::Demote(numbers),
                 "leave" => GroupChange::Leave,
-                "subject" => GroupChange::Subject(String::from_utf8_lossy(content(wanted)).into_owned()),
+                "subject" => {
+                    GroupChange::Subject(String::from_utf8_lossy(content(wanted)).into_owned())
+                }
                 _ => continue,
             };
             self.change_group(group, &from.number, change)?;
@@ -66,7 +74,13 @@ impl State {
 
     /// The accounts that a list of participants names.
     fn numbers(&self, list: &Node) -> Vec<String> {
-        let jids = children(list).iter().filter_map(|member| jid(member, "jid"));
-        jids.map(|jid| self.number_of(&jid).map_or_else(|| jid.user.to_string(), str::to_owned)).collect()
+        let jids = children(list)
+            .iter()
+            .filter_map(|member| jid(member, "jid"));
+        jids.map(|jid| {
+            self.number_of(&jid)
+                .map_or_else(|| jid.user.to_string(), str::to_owned)
+        })
+        .collect()
     }
 }

@@ -31,7 +31,10 @@ impl State {
     /// `md`: a device leaves its account.
     fn devices_request(&mut self, from: &DeviceJid, iq: &Node) -> Node {
         if let Some(step) = child(iq, "link_code_companion_reg") {
-            tracing::debug!(stage = attr_or_empty(step, "stage"), "code pairing on a linked device");
+            tracing::debug!(
+                stage = attr_or_empty(step, "stage"),
+                "code pairing on a linked device"
+            );
             return error(iq, 400, "bad-request");
         }
         let Some(remove) = child(iq, "remove-companion-device") else {
@@ -59,17 +62,25 @@ impl State {
             return error(iq, 404, "item-not-found");
         };
         let collections = child(iq, "sync").map(children).unwrap_or_default();
-        let answers = collections.iter().filter(|asked| asked.tag == "collection").map(|asked| {
-            let name = attr_or_empty(asked, "name");
-            let version: u64 = attr_or_empty(asked, "version").parse().unwrap_or(0);
-            let known = account.collections.entry(name.clone()).or_insert(version);
-            *known = (*known).max(version);
-            if child(asked, "patch").is_some() {
-                *known += 1;
-            }
-            super::node::el("collection").attr("name", name).attr("version", *known).build()
-        });
-        let sync = super::node::el("sync").children(answers.collect::<Vec<_>>()).build();
+        let answers = collections
+            .iter()
+            .filter(|asked| asked.tag == "collection")
+            .map(|asked| {
+                let name = attr_or_empty(asked, "name");
+                let version: u64 = attr_or_empty(asked, "version").parse().unwrap_or(0);
+                let known = account.collections.entry(name.clone()).or_insert(version);
+                *known = (*known).max(version);
+                if child(asked, "patch").is_some() {
+                    *known += 1;
+                }
+                super::node::el("collection")
+                    .attr("name", name)
+                    .attr("version", *known)
+                    .build()
+            });
+        let sync = super::node::el("sync")
+            .children(answers.collect::<Vec<_>>())
+            .build();
         result(iq, vec![sync])
     }
 }

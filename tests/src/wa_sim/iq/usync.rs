@@ -7,7 +7,7 @@ use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
 use crate::wa_sim::address::DeviceJid;
 use crate::wa_sim::hub::state::{Account, State};
-use crate::wa_sim::node::{bytes, child, children, content, el, empty, error, jid, result};
+use crate::wa_sim::node::{bytes, child, children, content, el, error, jid, result};
 use crate::wa_sim::notify::device_hash;
 
 impl State {
@@ -17,7 +17,10 @@ impl State {
         };
         let protocols = child(asked, "query").map(children).unwrap_or_default();
         let users = child(asked, "list").map(children).unwrap_or_default();
-        let answers: Vec<Node> = users.iter().map(|user| self.usync_user(user, protocols)).collect();
+        let answers: Vec<Node> = users
+            .iter()
+            .map(|user| self.usync_user(user, protocols))
+            .collect();
         for user in users.iter().filter_map(|user| jid(user, "jid")) {
             self.notice(&from.number, &user);
         }
@@ -27,8 +30,14 @@ impl State {
                 answer = answer.attr(name, value.clone());
             }
         }
-        let results: Vec<Node> = protocols.iter().map(|protocol| el_like(protocol).build()).collect();
-        let parts = [el("result").children(results).build(), el("list").children(answers).build()];
+        let results: Vec<Node> = protocols
+            .iter()
+            .map(|protocol| el_like(protocol).build())
+            .collect();
+        let parts = [
+            el("result").children(results).build(),
+            el("list").children(answers).build(),
+        ];
         result(iq, vec![answer.children(parts).build()])
     }
 
@@ -44,10 +53,15 @@ impl State {
 
     fn usync_user(&self, user: &Node, protocols: &[Node]) -> Node {
         let contact = child(user, "contact").map(content).unwrap_or_default();
-        let digits: String = String::from_utf8_lossy(contact).chars().filter(char::is_ascii_digit).collect();
+        let digits: String = String::from_utf8_lossy(contact)
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
         let asked = jid(user, "jid").unwrap_or_else(|| Jid::pn(digits.as_str()));
         let account = self.account_of(&asked);
-        let answers = protocols.iter().filter_map(|protocol| answer(protocol, account, &asked));
+        let answers = protocols
+            .iter()
+            .filter_map(|protocol| answer(protocol, account, &asked));
         let mut node = el("user").attr("jid", asked.to_non_ad());
         if !digits.is_empty() {
             node = node.attr("pn_jid", Jid::pn(digits.as_str()));
@@ -74,7 +88,10 @@ fn answer(protocol: &Node, account: Option<&Account>, asked: &Jid) -> Option<Nod
         "lid" => el("lid").attr("val", account.jid(0, Server::Lid)).build(),
         "contact" => el("contact").attr("type", "in").build(),
         "status" => el("status").attr("t", "0").build(),
-        "disappearing_mode" => el("disappearing_mode").attr("duration", "0").attr("t", "0").build(),
+        "disappearing_mode" => el("disappearing_mode")
+            .attr("duration", "0")
+            .attr("t", "0")
+            .build(),
         _ => el_like(protocol).build(),
     })
 }
@@ -82,18 +99,31 @@ fn answer(protocol: &Node, account: Option<&Account>, asked: &Jid) -> Option<Nod
 fn devices(account: &Account, server: Server) -> Node {
     let entries = account.devices.iter().map(|(id, device)| {
         let entry = el("device").attr("id", *id);
-        if *id == 0 { entry.build() } else { entry.attr("key-index", device.key_index).build() }
+        if *id == 0 {
+            entry.build()
+        } else {
+            entry.attr("key-index", device.key_index).build()
+        }
     });
-    let list = el("device-list").attr("hash", device_hash(account, server)).children(entries.collect::<Vec<_>>()).build();
-    el("devices").children([list, key_index_list(account)]).build()
+    let list = el("device-list")
+        .attr("hash", device_hash(account, server))
+        .children(entries.collect::<Vec<_>>())
+        .build();
+    el("devices")
+        .children([list, key_index_list(account)])
+        .build()
 }
 
 /// Which key indexes are in use. Only the phone could sign it, and no known
 /// client checks that signature; the simulator sends zeros.
 pub(crate) fn key_index_list(account: &Account) -> Node {
-    let valid: Vec<u32> = account.devices.values().map(|device| device.key_index).collect();
+    let valid: Vec<u32> = account
+        .devices
+        .values()
+        .map(|device| device.key_index)
+        .collect();
     if valid.len() < 2 {
-        return empty("key-index-list");
+        return el("key-index-list").attr("ts", KEY_INDEX_TIME).build();
     }
     let details = AdvKeyIndexList {
         raw_id: Some(account.raw_id),
@@ -116,7 +146,7 @@ const KEY_INDEX_TIME: u64 = 1_700_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wa_sim::node::attr_or_empty;
+    use crate::wa_sim::node::{attr_or_empty, empty};
 
     #[test]
     fn unknown_numbers_are_out_and_nothing_else() {

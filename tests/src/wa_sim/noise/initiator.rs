@@ -51,15 +51,28 @@ impl Initiator {
     #[must_use]
     pub fn full(self) -> (ClientHello, Started) {
         let ephemeral = PublicKey::from(&self.ephemeral).to_bytes().to_vec();
-        let hello = ClientHello { ephemeral: Some(ephemeral), ..ClientHello::default() };
-        (hello, Started { with: self, resuming: None })
+        let hello = ClientHello {
+            ephemeral: Some(ephemeral),
+            ..ClientHello::default()
+        };
+        (
+            hello,
+            Started {
+                with: self,
+                resuming: None,
+            },
+        )
     }
 
     /// Starts a resumption towards a server key that is already known.
     ///
     /// # Errors
     /// Never in practice: the first messages of a key can always be sealed.
-    pub fn resume(self, server: &[u8; 32], payload: &[u8]) -> Result<(ClientHello, Started), NoiseError> {
+    pub fn resume(
+        self,
+        server: &[u8; 32],
+        payload: &[u8],
+    ) -> Result<(ClientHello, Started), NoiseError> {
         let public = PublicKey::from(&self.ephemeral).to_bytes();
         let mut state = Symmetric::new(IK, &self.prologue);
         state.mix_hash(server);
@@ -73,7 +86,13 @@ impl Initiator {
             static_key: Some(static_key),
             payload: Some(payload),
         };
-        Ok((hello, Started { with: self, resuming: Some(state) }))
+        Ok((
+            hello,
+            Started {
+                with: self,
+                resuming: Some(state),
+            },
+        ))
     }
 }
 
@@ -85,7 +104,10 @@ impl Started {
     /// When a part is missing or does not authenticate.
     pub fn finish(self, hello: &ServerHello, payload: &[u8]) -> Result<Finished, NoiseError> {
         let server = key(hello.ephemeral.as_deref(), "server ephemeral")?;
-        let sealed = hello.payload.as_deref().ok_or(NoiseError::Missing("certificate"))?;
+        let sealed = hello
+            .payload
+            .as_deref()
+            .ok_or(NoiseError::Missing("certificate"))?;
         match (self.resuming, hello.static_key.as_deref()) {
             (Some(state), None) => resumed(&self.with, state, &server, sealed),
             (None, Some(key)) => full(&self.with, XX, &server, key, sealed, payload),
@@ -95,7 +117,12 @@ impl Started {
     }
 }
 
-fn resumed(with: &Initiator, mut state: Symmetric, server: &[u8; 32], sealed: &[u8]) -> Result<Finished, NoiseError> {
+fn resumed(
+    with: &Initiator,
+    mut state: Symmetric,
+    server: &[u8; 32],
+    sealed: &[u8],
+) -> Result<Finished, NoiseError> {
     state.mix_hash(server);
     state.mix_dh(&with.ephemeral, server);
     state.mix_dh(&with.identity, server);
@@ -121,11 +148,19 @@ fn full(
     let static_key = state.seal(PublicKey::from(&with.identity).as_bytes())?;
     state.mix_dh(&with.identity, server);
     let payload = state.seal(payload)?;
-    let finish = ClientFinish { static_key: Some(static_key), payload: Some(payload) };
+    let finish = ClientFinish {
+        static_key: Some(static_key),
+        payload: Some(payload),
+    };
     Ok(finished(&state, Some(finish), certificate))
 }
 
 fn finished(state: &Symmetric, finish: Option<ClientFinish>, certificate: Vec<u8>) -> Finished {
     let (send, receive) = state.split();
-    Finished { finish, certificate, transcript: state.transcript(), transport: Transport { receive, send } }
+    Finished {
+        finish,
+        certificate,
+        transcript: state.transcript(),
+        transport: Transport { receive, send },
+    }
 }

@@ -50,13 +50,18 @@ pub struct Cipher {
 
 impl std::fmt::Debug for Cipher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cipher").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("Cipher")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 
 impl Cipher {
     fn new(key: [u8; 32]) -> Self {
-        Self { aead: Aes256Gcm::new(&key.into()), next: 0 }
+        Self {
+            aead: Aes256Gcm::new(&key.into()),
+            next: 0,
+        }
     }
 
     fn nonce(&mut self) -> Result<[u8; 12], NoiseError> {
@@ -70,13 +75,17 @@ impl Cipher {
     fn seal_with(&mut self, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, NoiseError> {
         let nonce = Nonce::from(self.nonce()?);
         let payload = Payload { msg: plain, aad };
-        self.aead.encrypt(&nonce, payload).map_err(|aes_gcm::Error| NoiseError::Exhausted)
+        self.aead
+            .encrypt(&nonce, payload)
+            .map_err(|aes_gcm::Error| NoiseError::Exhausted)
     }
 
     fn open_with(&mut self, sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, NoiseError> {
         let nonce = Nonce::from(self.nonce()?);
         let payload = Payload { msg: sealed, aad };
-        self.aead.decrypt(&nonce, payload).map_err(|aes_gcm::Error| NoiseError::Decrypt)
+        self.aead
+            .decrypt(&nonce, payload)
+            .map_err(|aes_gcm::Error| NoiseError::Decrypt)
     }
 
     /// Encrypts the next frame of this direction; 16 bytes longer than `plain`.
@@ -131,7 +140,11 @@ impl Symmetric {
             Ok(exact) => exact,
             Err(_not_a_hash_long) => Sha256::digest(name.as_bytes()).into(),
         };
-        let mut state = Self { hash, chain: hash, cipher: None };
+        let mut state = Self {
+            hash,
+            chain: hash,
+            cipher: None,
+        };
         state.mix_hash(prologue);
         state
     }
@@ -153,7 +166,10 @@ impl Symmetric {
     fn derive(&self, input: &[u8]) -> ([u8; 32], [u8; 32]) {
         let mut output = [0; 64];
         let expanded = Hkdf::<Sha256>::new(Some(&self.chain), input).expand(&[], &mut output);
-        debug_assert!(expanded.is_ok(), "64 bytes are within the limit of HKDF-SHA256");
+        debug_assert!(
+            expanded.is_ok(),
+            "64 bytes are within the limit of HKDF-SHA256"
+        );
         let (mut first, mut second) = ([0; 32], [0; 32]);
         let (left, right) = output.split_at(32);
         first.copy_from_slice(left);
@@ -191,7 +207,9 @@ impl Symmetric {
 /// The bytes of a key, or what is wrong with them.
 pub(crate) fn key(bytes: Option<&[u8]>, what: &'static str) -> Result<[u8; 32], NoiseError> {
     let bytes = bytes.ok_or(NoiseError::Missing(what))?;
-    bytes.try_into().map_err(|_length| NoiseError::KeyLength(what))
+    bytes
+        .try_into()
+        .map_err(|_length| NoiseError::KeyLength(what))
 }
 
 #[cfg(test)]

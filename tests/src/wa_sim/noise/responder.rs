@@ -48,9 +48,14 @@ impl Responder<'_> {
     ///
     /// # Errors
     /// When a key is missing or malformed.
-    pub fn answer(&self, hello: &ClientHello, ephemeral: StaticSecret) -> Result<Answer, NoiseError> {
+    pub fn answer(
+        &self,
+        hello: &ClientHello,
+        ephemeral: StaticSecret,
+    ) -> Result<Answer, NoiseError> {
         let theirs = key(hello.ephemeral.as_deref(), "client ephemeral")?;
-        let (Some(sealed_static), Some(sealed_payload)) = (&hello.static_key, &hello.payload) else {
+        let (Some(sealed_static), Some(sealed_payload)) = (&hello.static_key, &hello.payload)
+        else {
             return self.full(XX, &theirs, ephemeral);
         };
         match self.resume(&theirs, sealed_static, sealed_payload) {
@@ -60,7 +65,12 @@ impl Responder<'_> {
         }
     }
 
-    fn full(&self, name: &str, theirs: &[u8; 32], ephemeral: StaticSecret) -> Result<Answer, NoiseError> {
+    fn full(
+        &self,
+        name: &str,
+        theirs: &[u8; 32],
+        ephemeral: StaticSecret,
+    ) -> Result<Answer, NoiseError> {
         let mut state = Symmetric::new(name, self.prologue);
         state.mix_hash(theirs);
         let public = PublicKey::from(&ephemeral).to_bytes();
@@ -120,8 +130,14 @@ impl PendingFinish {
     /// # Errors
     /// When a part is missing or does not authenticate.
     pub fn finish(mut self, finish: &ClientFinish) -> Result<Established, NoiseError> {
-        let sealed_static = finish.static_key.as_deref().ok_or(NoiseError::Missing("client static"))?;
-        let sealed_payload = finish.payload.as_deref().ok_or(NoiseError::Missing("payload"))?;
+        let sealed_static = finish
+            .static_key
+            .as_deref()
+            .ok_or(NoiseError::Missing("client static"))?;
+        let sealed_payload = finish
+            .payload
+            .as_deref()
+            .ok_or(NoiseError::Missing("payload"))?;
         let client = key(Some(&self.state.open(sealed_static)?), "client static")?;
         self.state.mix_dh(&self.ephemeral, &client);
         let payload = self.state.open(sealed_payload)?;
