@@ -39,6 +39,8 @@ impl Consumer {
     /// # Errors
     /// When the HTTP client cannot be set up.
     pub fn new(url: &str) -> anyhow::Result<Self> {
+        // Whoever is first installs it; the HTTP client asks for one even for plain HTTP.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(REQUEST)
             .no_proxy()

@@ -28,7 +28,7 @@ async fn a_taken_port_is_found_before_the_session_is_opened() -> anyhow::Result<
             .hub()
             .clients()
             .iter()
-            .all(|c| !c.is_device(&world.device)),
+            .all(|c| c.device.as_ref() != Some(&world.device)),
         "no login"
     );
     Ok(())
