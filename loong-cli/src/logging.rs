@@ -7,8 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{config::Environment, failure::Failure};
 
-/// What is logged when nobody asks: what someone may have to act on.
-const DEFAULT: &str = "warn";
+/// What is logged when nobody asks: what someone may have to act on. Of the
+/// library, only what our own states do not say better.
+const DEFAULT: &str = "warn,whatsapp_rust=error,wacore=error,whatsapp_rust::client::lifecycle=off";
 
 /// Installs the subscriber of the process.
 ///

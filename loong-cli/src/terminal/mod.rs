@@ -9,9 +9,9 @@ mod qr;
 mod qr_png;
 mod sanitize;
 mod screen;
-mod wording;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use self::{
     events::Event,

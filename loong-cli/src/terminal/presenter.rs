@@ -125,6 +125,10 @@ impl Presenter {
 
     /// Shows a new state of the session, as far as it is news.
     pub fn update(&mut self, status: &SessionStatus, now_ms: u64) {
+        // Before any line: what cannot be scanned any more is not drawn below it.
+        if status.qr.is_none() && self.shown.qr.is_some() {
+            self.clear_code();
+        }
         let event = Event::state(status).line();
         if self.shown.event.as_ref() != Some(&event) {
             self.raw_event(&event);
@@ -176,9 +180,6 @@ impl Presenter {
 
     fn qr(&mut self, status: &SessionStatus, now_ms: u64) {
         let Some(qr) = &status.qr else {
-            if self.shown.qr.is_some() {
-                self.clear_code();
-            }
             return;
         };
         let same =

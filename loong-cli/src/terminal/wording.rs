@@ -20,6 +20,12 @@ pub(super) fn line(
         .unwrap_or_default();
     let text = match status.state {
         SessionState::Starting => return None,
+        // Each attempt after the first was announced by the pause before it.
+        SessionState::Unlinked | SessionState::Connecting
+            if previous == Some(SessionState::Backoff) && status.qr.is_none() =>
+        {
+            return None;
+        }
         SessionState::Unlinked => match status.cause {
             Some(_) => format!("not linked{because}"),
             None if previous == Some(SessionState::Unlinked) => return None,
@@ -28,8 +34,6 @@ pub(super) fn line(
                 .to_owned(),
         },
         SessionState::Pairing => "the phone has accepted the code; linking".to_owned(),
-        // Each attempt after the first was announced by the pause before it.
-        SessionState::Connecting if previous == Some(SessionState::Backoff) => return None,
         SessionState::Connecting => "connecting to WhatsApp".to_owned(),
         SessionState::Syncing => "connected; fetching what arrived meanwhile".to_owned(),
         SessionState::Online => format!("online{}", linked(status, private)),
