@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use loong_tests::sim_client::Wait;
-use loong_tests::wa_sim::control::types::{ChangeGroup, CreateGroup};
+use loong_tests::wa_sim::control::types::{ChangeGroup, CreateGroup, PhoneInfo};
 use loong_tests::wa_sim::phone::send::Letter;
 
+use crate::client::PlainClient;
 use crate::world::World;
 
 async fn a_group_of_three(lid: bool, seed: u64) -> Result<()> {
@@ -59,29 +60,40 @@ async fn a_group_of_three(lid: bool, seed: u64) -> Result<()> {
         );
     }
 
-    // Whoever is removed reads no more; the key changes.
+    removal_changes_the_key(&world, &group, &ann, &ben, &mut client).await?;
+    client.stop().await;
+    world.server.shutdown().await;
+    Ok(())
+}
+
+/// Whoever is removed reads no more.
+async fn removal_changes_the_key(
+    world: &World,
+    group: &str,
+    ann: &PhoneInfo,
+    ben: &PhoneInfo,
+    client: &mut PlainClient,
+) -> Result<()> {
     let change = ChangeGroup {
         actor: ann.number.clone(),
         remove: vec![ben.number.clone()],
         ..Default::default()
     };
-    let left = world.sim.change_group(&group, &change).await?;
+    let left = world.sim.change_group(group, &change).await?;
     assert!(!left.members.contains(&ben.number));
     world
         .sim
-        .send_text(&ann.number, &group, "without Ben")
+        .send_text(&ann.number, group, "without Ben")
         .await?;
     assert_eq!(client.message().await?.text(), "without Ben");
     assert!(
         world
             .sim
-            .send_text(&ben.number, &group, "still here")
+            .send_text(&ben.number, group, "still here")
             .await
             .is_err()
     );
     assert_eq!(world.sim.inbox(&ben.number, Wait::not()).await?.total, 3);
-    client.stop().await;
-    world.server.shutdown().await;
     Ok(())
 }
 

@@ -68,17 +68,18 @@ async fn a_phone_that_addresses_by_lid_is_understood() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_of_content_arrives() -> Result<()> {
-    let world = World::start(13).await?;
-    let friend = world.phone("Friend", false).await?;
-    let (mut client, own) = world.linked("Me").await?;
+/// What can be sent, with what it should look like: kind and text. `first` is
+/// the id of a message of `author` to quote, edit and delete.
+fn contents(
+    first: &str,
+    author: &str,
+    own: &str,
+) -> Vec<(Content, Wrapper, &'static str, &'static str)> {
     let text = |text: &str| Some(text.to_owned());
-    let first = world.sim.send_text(&friend.number, &own, "first").await?.id;
     let target = Reference {
-        id: first,
+        id: first.to_owned(),
         from_me: true,
-        author: Some(friend.pn.clone()),
+        author: Some(author.to_owned()),
         text: text("first"),
     };
     let quoting = Content::Text {
@@ -87,7 +88,7 @@ async fn every_kind_of_content_arrives() -> Result<()> {
         quote: Some(target.clone()),
         mentions: vec![format!("{own}@s.whatsapp.net")],
     };
-    let kinds = [
+    vec![
         (quoting, Wrapper::None, "text", "quoting"),
         (
             Content::text("vanishing"),
@@ -170,9 +171,17 @@ async fn every_kind_of_content_arrives() -> Result<()> {
             "\u{1f44d}",
         ),
         (Content::Revoke { target }, Wrapper::None, "revoke", ""),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_content_arrives() -> Result<()> {
+    let world = World::start(13).await?;
+    let friend = world.phone("Friend", false).await?;
+    let (mut client, own) = world.linked("Me").await?;
+    let first = world.sim.send_text(&friend.number, &own, "first").await?.id;
     assert_eq!(client.message().await?.text(), "first");
-    for (content, wrapper, kind, shows) in kinds {
+    for (content, wrapper, kind, shows) in contents(&first, &friend.pn, &own) {
         let letter = Letter {
             wrapper,
             ..Letter::from(content)
@@ -254,6 +263,53 @@ async fn what_a_phone_missed_is_delivered_when_it_is_back() -> Result<()> {
     let inbox = world.sim.inbox(&friend.number, Wait::until(1)).await?;
     assert!(inbox.entries.iter().any(|seen| seen.id == id));
     client.stop().await;
+    world.server.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phones_repair_each_other_and_see_reading_and_typing() -> Result<()> {
+    let world = World::start(16).await?;
+    let (ann, ben) = (
+        world.phone("Ann", false).await?,
+        world.phone("Ben", true).await?,
+    );
+    for (from, to, text) in [(&ann, &ben, "one"), (&ben, &ann, "two")] {
+        world.sim.send_text(&from.number, &to.number, text).await?;
+        world.sim.inbox(&to.number, Wait::until(1)).await?;
+    }
+    // Ben's phone is new, so to say: Ann's next message makes no sense to it.
+    world.sim.forget_session(&ben.number, &ann.pn).await?;
+    let id = world
+        .sim
+        .send_text(&ann.number, &ben.number, "three")
+        .await?
+        .id;
+    let inbox = world.sim.inbox(&ben.number, Wait::until(2)).await?;
+    let shown = inbox.entries.last().context("nothing shown")?;
+    assert_eq!(
+        (&shown.id, shown.text.as_str(), shown.shown),
+        (&id, "three", 1)
+    );
+
+    world
+        .sim
+        .read(&ben.number, &ann.number, None, &[&id])
+        .await?;
+    let is_read = |kind: &str| kind == "read";
+    let receipts = world.sim.receipts(&ann.number, Wait::until(4)).await?;
+    assert!(
+        receipts
+            .entries
+            .iter()
+            .any(|receipt| receipt.id == id && is_read(&receipt.kind))
+    );
+    world.sim.typing(&ben.number, &ann.number, true).await?;
+    let typing = world.sim.typing_seen(&ann.number, Wait::until(1)).await?;
+    assert_eq!(
+        typing.entries.first().map(|seen| seen.state.as_str()),
+        Some("composing")
+    );
     world.server.shutdown().await;
     Ok(())
 }
