@@ -19,6 +19,10 @@ const SWEEP_EVERY: Duration = Duration::from_hours(6);
 /// How long after the start the first time.
 const FIRST_SWEEP: Duration = Duration::from_mins(2);
 
+/// How long sends that are on their way have at the end: most of the five
+/// seconds that a whole shutdown may take belongs to others.
+const LAST_SENDS: Duration = Duration::from_secs(2);
+
 /// Puts what a driver reports into inbox and outbox.
 #[derive(Debug, Clone)]
 pub struct InboxIngress {
@@ -48,8 +52,8 @@ impl Ingress for InboxIngress {
 
 impl InboxIngress {
     /// Looks after both boxes until `stop`: deletes what is too old, and tells
-    /// the driver when there is room in a full inbox again. Owned by whoever owns
-    /// the account; ends soon after `stop`. Watches from the moment it is called,
+    /// the driver when there is room in a full inbox again. Then closes the outbox,
+    /// with 2 s for what is on its way. Owned by whoever owns the account. Watches from the moment it is called,
     /// not from when it is first polled.
     pub fn maintain(
         self,
@@ -73,10 +77,10 @@ impl InboxIngress {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 changed = full.changed() => {
                     if changed.is_err() {
-                        return;
+                        break;
                     }
                     if !*full.borrow_and_update() {
                         driver.nudge();
@@ -85,6 +89,7 @@ impl InboxIngress {
                 _ = sweep.tick() => self.sweep().await,
             }
         }
+        self.outbox.close(LAST_SENDS).await;
     }
 
     async fn sweep(&self) {

@@ -119,5 +119,7 @@ async fn a_messenger_is_told_when_a_full_inbox_has_room() -> Result {
     assert_eq!(rig.send(BEN, "y", Some("k")).await?.state, SendState::Acked);
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), task).await??;
+    let closed = rig.send(BEN, "z", None).await;
+    assert!(matches!(closed, Err(OutboxError::Closed)), "{closed:?}");
     Ok(())
 }
