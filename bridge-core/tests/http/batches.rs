@@ -15,7 +15,8 @@ fn texts(messages: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// Sends a long poll on its own task and waits until the server has it.
+/// Sends a long poll on its own task, and another request after it. The tests do
+/// not depend on which of them arrives first.
 async fn poll(rig: &Arc<Rig>, payload: Value) -> Result<JoinHandle<(u16, Value)>> {
     let waiting = Arc::clone(rig);
     let request = rig.post(&envelope("receive_batch", payload));
@@ -24,7 +25,6 @@ async fn poll(rig: &Arc<Rig>, payload: Value) -> Result<JoinHandle<(u16, Value)>
         let answered = answer(request).await;
         answered.map_or((0, Value::Null), |(status, body)| (status.as_u16(), body))
     });
-    // A newer request on another connection is answered after the poll is in.
     rig.call("complete_batch", json!({})).await?;
     Ok(task)
 }

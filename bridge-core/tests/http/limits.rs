@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -120,39 +120,48 @@ async fn long_polls_beyond_the_limit_are_busy_and_keep_nobody_out() -> Result {
         })
         .await?,
     );
-    let ask = |name: &str| {
-        rig.post(&envelope(
-            "receive_batch",
-            json!({"consumer": name, "wait_ms": 25_000}),
-        ))
-    };
-    let first = tokio::spawn(answer_owned(ask("first")));
-    // Until the first one has its place, others may get it; they are then cut short.
-    let second = loop {
-        let polled = timeout(Duration::from_millis(500), answer(ask("second"))).await;
-        if let Ok(answered) = polled {
-            let (status, body) = answered?;
-            if first.is_finished() || status == 429 {
-                break (status, body);
+    let holder = Arc::clone(&rig);
+    let first = tokio::spawn(async move {
+        loop {
+            let answered = poll(&holder, "first", 25_000).await;
+            if !answered.as_ref().is_ok_and(|(status, _)| *status == 429) {
+                return answered;
             }
         }
-    };
-    assert_eq!(
-        (second.0.as_u16(), &second.1["payload"]["code"]),
-        (429, &json!("busy"))
-    );
-    // Acks and sends have their own places.
-    assert_eq!(rig.call("complete_batch", json!({})).await?.0, 200);
+    });
+    // Short ones get the only place until the long one has it.
+    let refused = timeout(PATIENCE, async {
+        loop {
+            match poll(&rig, "second", 1).await {
+                Ok((200, _)) => {}
+                other => return other,
+            }
+        }
+    });
+    let (status, body) = refused.await??;
+    assert_eq!((status, &body["payload"]["code"]), (429, &json!("busy")));
+    // The only place of the other requests is free, at the latest when the long
+    // poll has found its own; it lasts longer than our patience.
+    let served = timeout(PATIENCE, async {
+        while rig.call("complete_batch", json!({})).await?.0 != 200 {}
+        Result::Ok(())
+    });
+    served.await??;
     rig.stop.cancel();
-    assert!(timeout(PATIENCE, first).await??.is_some());
+    assert_eq!(timeout(PATIENCE, first).await???.0, 200);
     Ok(())
 }
 
-async fn answer_owned(request: reqwest::RequestBuilder) -> Option<u16> {
-    answer(request)
-        .await
-        .ok()
-        .map(|(status, _)| status.as_u16())
+async fn poll(
+    rig: &Rig,
+    consumer: &str,
+    wait_ms: u64,
+) -> std::result::Result<(u16, Value), String> {
+    let payload = json!({"consumer": consumer, "wait_ms": wait_ms});
+    match answer(rig.post(&envelope("receive_batch", payload))).await {
+        Ok((status, body)) => Ok((status.as_u16(), body)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[tokio::test]
