@@ -79,7 +79,7 @@ impl State {
         Outcome::Accepted(id)
     }
 
-    fn refuse(&mut self, device: DeviceJid, reason: u16, expire: Option<u64>) -> Outcome {
+    fn refuse(&self, device: DeviceJid, reason: u16, expire: Option<u64>) -> Outcome {
         tracing::info!(reason, "login refused");
         self.emit(SimEvent::Refused { device, reason });
         Outcome::Refused(failure(reason, expire))
@@ -87,7 +87,11 @@ impl State {
 
     /// A device has one connection: a newer one ends the older one.
     fn evict(&mut self, device: &DeviceJid) {
+        let holed = self.faults.black_hole(device).is_some();
         if let Some(session) = self.session_of(device) {
+            if holed {
+                return session.cut();
+            }
             let conflict = el("conflict").attr("type", "replaced").build();
             session.out.clear();
             session.write(el("stream:error").children([conflict]).build());

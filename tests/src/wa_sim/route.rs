@@ -124,7 +124,7 @@ impl State {
             return Some(404);
         };
         let message = match passing.to.server {
-            Server::Group => self.from_group(passing, one.server),
+            Server::Group => self.in_group(passing, one.server),
             server => self.addressed(passing, &target, server),
         };
         self.deliver(passing, &target, message, encs(passing.node));
@@ -179,7 +179,7 @@ impl State {
             if encs.is_empty() {
                 continue;
             }
-            let message = self.from_group(passing, server);
+            let message = self.in_group(passing, server);
             self.deliver(passing, &target, message, encs);
         }
         None
@@ -251,7 +251,7 @@ impl State {
             .attr(name, chat.jid(0, other))
     }
 
-    fn from_group(&self, passing: &Passing<'_>, server: Server) -> NodeBuilder {
+    fn in_group(&self, passing: &Passing<'_>, server: Server) -> NodeBuilder {
         let (mode, name, other) = match server {
             Server::Lid => ("lid", "participant_pn", Server::Pn),
             _ => ("pn", "participant_lid", Server::Lid),

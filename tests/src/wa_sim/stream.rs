@@ -23,8 +23,9 @@ use super::noise::{Cipher, NoiseError, Transport};
 
 /// A client has that long for each step of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(20);
-/// Clients speak at least every 30 s.
-const SILENCE: Duration = Duration::from_secs(120);
+/// Logged-in clients speak every 30 s; one that shows QR codes is silent for as
+/// long as it has any, almost three minutes.
+const SILENCE: Duration = Duration::from_secs(300);
 /// A client that reads nothing for that long is cut off.
 const WRITE: Duration = Duration::from_secs(60);
 /// Payloads shorter than this are not worth compressing.

@@ -203,7 +203,7 @@ impl Client {
             .send_text(to, text)
             .await
             .context("cannot send")?;
-        Ok(sent.message_id.to_string())
+        Ok(sent.message_id)
     }
 
     pub(crate) async fn stop(self) {

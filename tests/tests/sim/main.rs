@@ -4,6 +4,7 @@
 mod client;
 mod faults;
 mod groups;
+mod listen;
 mod pairing;
 mod texts;
 mod world;

@@ -166,7 +166,7 @@ impl State {
     }
 
     pub(crate) fn emit(&self, event: SimEvent) {
-        tracing::trace!(?event, "simulator");
+        tracing::debug!(?event, "simulator");
         // Nobody may be listening.
         let _ = self.events.send(event);
     }

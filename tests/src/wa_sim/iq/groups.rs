@@ -15,6 +15,7 @@ impl State {
             (false, Some(group)) => self.query(from, &group),
             (false, None) => Ok(vec![self.participating(from)]),
             (true, Some(group)) => self.change(from, &group, iq),
+            (true, None) if child(iq, "leave").is_some() => self.leave(from, iq),
             (true, None) => self.create(from, iq),
         };
         match done {
@@ -49,6 +50,15 @@ impl State {
         let subject = attr_or_empty(create, "subject");
         let group = self.create_group(&from.number, &subject, &members, by_lid)?;
         self.query(from, &group)
+    }
+
+    /// Leaving names the groups inside the request.
+    fn leave(&mut self, from: &DeviceJid, iq: &Node) -> Result<Vec<Node>, HubError> {
+        let leave = child(iq, "leave").map(children).unwrap_or_default();
+        for group in leave.iter().filter_map(|group| jid(group, "id")) {
+            self.change_group(&group, &from.number, GroupChange::Leave)?;
+        }
+        Ok(child(iq, "leave").cloned().into_iter().collect())
     }
 
     fn change(&mut self, from: &DeviceJid, group: &Jid, iq: &Node) -> Result<Vec<Node>, HubError> {

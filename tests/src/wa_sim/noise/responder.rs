@@ -27,7 +27,7 @@ pub enum Answer {
     /// The client resumed: nothing more is needed once the hello is sent.
     Resumed(ServerHello, Box<Established>),
     /// The client must still send its finish.
-    Full(ServerHello, PendingFinish),
+    Full(ServerHello, Box<PendingFinish>),
 }
 
 /// A full handshake that waits for the client's finish.
@@ -84,7 +84,10 @@ impl Responder<'_> {
             static_key: Some(static_key),
             payload: Some(payload),
         };
-        Ok(Answer::Full(hello, PendingFinish { state, ephemeral }))
+        Ok(Answer::Full(
+            hello,
+            Box::new(PendingFinish { state, ephemeral }),
+        ))
     }
 
     fn resume(

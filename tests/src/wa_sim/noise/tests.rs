@@ -282,7 +282,7 @@ mod theirs {
     }
 
     fn finished(
-        pending: PendingFinish,
+        pending: Box<PendingFinish>,
         finish: &[u8],
     ) -> Result<Established, Box<dyn std::error::Error>> {
         let finish = HandshakeMessage::decode(finish)?
