@@ -13,7 +13,7 @@ use std::{
 
 use bridge_core::driver::Ingress;
 use whatsapp_rust::{
-    Client,
+    Client, RawNodeLease,
     bot::{Bot, BotHandle},
     cache_config::CacheConfig,
     wacore::{net::TransportFactory, store::DevicePropsOverride},
@@ -46,6 +46,8 @@ pub(crate) struct Link {
     pub(crate) signals: Arc<Signals>,
     pub(crate) receivers: SignalReceivers,
     pub(crate) handle: BotHandle,
+    /// Lets the event handler see `<stream:error>` stanzas.
+    _raw_stanzas: RawNodeLease,
 }
 
 /// What a client is made of.
@@ -88,6 +90,7 @@ impl Link {
         // The slot is fresh, so this cannot fail.
         let _first = slot.set(Arc::downgrade(&client));
         Ok(Self {
+            _raw_stanzas: client.acquire_raw_node_forwarding(),
             client,
             signals,
             receivers,

@@ -18,9 +18,12 @@ use bridge_core::{
 };
 use secrecy::SecretString;
 use tokio::sync::{Notify, mpsc};
-use whatsapp_rust::wacore::types::{
-    events::{ConnectFailureReason, Event, EventHandler, ServerAck},
-    presence::ReceiptType,
+use whatsapp_rust::{
+    wacore::types::{
+        events::{ConnectFailureReason, Event, EventHandler, ServerAck},
+        presence::ReceiptType,
+    },
+    wacore_binary::node::NodeRef,
 };
 
 use super::{acks::Acks, machine::End};
@@ -176,6 +179,11 @@ impl EventHandler for Signals {
                     self.proof(jid::chat_id(&receipt.source.chat), id.clone(), proof);
                 }
             }
+            Event::RawNode(stanza) => {
+                if let Some(end) = stream_error(stanza.get()) {
+                    self.end(end);
+                }
+            }
             other => {
                 if let Some(end) = map_end(other, clock::now_ms()) {
                     self.end(end);
@@ -216,12 +224,6 @@ pub(crate) fn map_end(event: &Event, now_ms: u64) -> Option<End> {
                 cause: format!("the server refused the login (code {})", reason.code()),
             },
         },
-        // Without a code it is a remark about one stanza; the stream goes on, or
-        // its end follows as an event of its own.
-        Event::StreamError(error) if error.code.is_empty() => return None,
-        Event::StreamError(error) => End::Lost {
-            cause: format!("the server ended the stream (code {})", error.code),
-        },
         Event::PairingQrCodesExhausted(_) => End::CodesExpired,
         Event::PairError(error) => End::PairingFailed {
             cause: format!("pairing failed: {}", error.error),
@@ -232,6 +234,26 @@ pub(crate) fn map_end(event: &Event, now_ms: u64) -> Option<End> {
         _ => return None,
     };
     Some(end)
+}
+
+/// The meaning of a `<stream:error>`. The library acts on most of them without a
+/// word: 515 is how pairing ends, 503 announces that the server goes away. Those
+/// with a `<conflict>` come as events of their own, and those without a code are
+/// remarks about one stanza, after which the stream goes on.
+fn stream_error(stanza: &NodeRef<'_>) -> Option<End> {
+    if &*stanza.tag != "stream:error" || stanza.get_optional_child("conflict").is_some() {
+        return None;
+    }
+    let code = stanza.get_attr("code")?;
+    let cause = match &*code.as_str() {
+        "515" => return Some(End::Restart),
+        // Logged out and replaced: events of their own.
+        "401" | "409" | "516" => return None,
+        "429" => "the server asks for fewer connections (code 429)".to_owned(),
+        "503" => "the server is going away for a while (code 503)".to_owned(),
+        other => format!("the server ended the stream (code {})", other.escape_default()),
+    };
+    Some(End::Lost { cause })
 }
 
 /// The account that a client is logged in to, as far as it knows.

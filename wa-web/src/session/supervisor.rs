@@ -88,6 +88,8 @@ struct Timers {
     code: Option<Instant>,
     login: Option<Instant>,
     first_code_due: bool,
+    /// Whether the server said anything after the handshake.
+    talked: bool,
 }
 
 impl Supervisor {
@@ -196,18 +198,22 @@ impl Supervisor {
             code: None,
             login: linked.then(|| Instant::now() + LOGIN_SILENCE),
             first_code_due: self.parts.options.pairing.is_some(),
+            talked: false,
         };
         loop {
             tokio::select! {
                 biased;
                 () = self.parts.shutdown.cancelled() => return Outcome::Shutdown,
-                () = link.signals.ended.notified() => return Outcome::Ended(self.reason(link)),
-                () = &mut link.handle => return Outcome::Ended(self.reason(link)),
+                // Before the ends: what was said before the end still counts.
                 Some(signal) = link.receivers.signals.recv() => {
                     if let Some(end) = self.on_signal(signal, link, &mut timers, &mut jobs).await {
                         return Outcome::Ended(end);
                     }
                 }
+                () = link.signals.ended.notified() => {
+                    return Outcome::Ended(self.reason(link, &timers));
+                }
+                () = &mut link.handle => return Outcome::Ended(self.reason(link, &timers)),
                 Some(done) = jobs.join_next() => {
                     if let Ok(job) = done
                         && let Some(end) = self.on_job(job, link, &mut timers).await
@@ -247,16 +253,23 @@ impl Supervisor {
     }
 
     /// Why the connection ended: what the server said, else what the network
-    /// did, else a restart that the server asked for (the library keeps quiet
-    /// about those).
-    fn reason(&self, link: &Link) -> End {
+    /// did. When neither says anything, the library itself hung up: on a server
+    /// that fell silent, or, before the first stanza, over the handshake.
+    fn reason(&self, link: &Link, timers: &Timers) -> End {
         if let Some(end) = link.signals.take_end() {
             return end;
         }
-        match self.parts.dials.last_failure() {
-            Some(cause) => End::Lost { cause },
-            None => End::Restart,
+        if let Some(cause) = self.parts.dials.last_failure() {
+            return End::Lost { cause };
         }
+        let cause = if timers.talked {
+            return End::Silent;
+        } else if self.parts.dials.received_frames() == 0 {
+            "the server did not answer the handshake"
+        } else {
+            "the server did not prove to be WhatsApp: its certificate was refused"
+        };
+        End::Lost { cause: cause.to_owned() }
     }
 
     async fn on_signal(
@@ -267,6 +280,7 @@ impl Supervisor {
         jobs: &mut JoinSet<Job>,
     ) -> Option<End> {
         let now = clock::now_ms();
+        timers.talked = true;
         match signal {
             Signal::Qr { code, ttl } => {
                 let ttl = u64::try_from(ttl.as_millis()).unwrap_or(0);
