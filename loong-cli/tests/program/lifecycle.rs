@@ -47,6 +47,29 @@ fn both_signals_end_in_order_within_5_s() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once() {
+    let home = Home::new();
+    let bridge = home.bridge(&[]);
+    // Both signals are pending when the process comes to itself again.
+    for name in ["STOP", "INT", "TERM", "CONT"] {
+        bridge.signal(name);
+    }
+    let ended = bridge.ended();
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:?}");
+}
+
+#[test]
+fn a_bridge_that_crashed_leaves_nothing_in_the_way() {
+    let home = Home::new();
+    let bridge = home.bridge(&[]);
+    bridge.signal("KILL");
+    assert_eq!(bridge.ended().code, None);
+    let status = home.run(&["whatsapp-personal", "session", "status"]);
+    assert_eq!(status.code, Some(20), "{}", status.stderr);
+    assert_eq!(home.bridge(&[]).stop().code, Some(0));
+}
+
+#[test]
 fn a_second_bridge_of_the_same_account_ends_with_11_and_names_the_first() {
     let home = Home::new();
     let first = home.bridge(&[]);

@@ -121,8 +121,20 @@ impl SessionFolder {
         })?;
         let token =
             SecretString::from(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
-        write_private(&path, token.expose_secret().as_bytes()).map_err(|error| failed(&error))?;
-        Ok(token)
+        let draft = write_draft(&path, token.expose_secret().as_bytes());
+        let linked = draft.and_then(|draft| {
+            let linked = fs::hard_link(&draft, &path);
+            fs::remove_file(&draft)?;
+            linked
+        });
+        match linked {
+            Ok(()) => Ok(token),
+            // Another bridge was faster; both must believe in the same token.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.token()?.ok_or_else(|| failed(&error))
+            }
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     fn running_file(&self) -> PathBuf {
@@ -135,10 +147,13 @@ impl SessionFolder {
         write_private(&self.running_file(), &text)
     }
 
-    /// Where the bridge was last; it may have crashed since.
+    /// Where the bridge is, unless its process is known to be gone.
     pub(super) fn running(&self) -> Option<RunningBridge> {
         let text = read_small(&self.running_file()).ok()?;
-        serde_json::from_str(&text).ok()
+        let noted: RunningBridge = serde_json::from_str(&text).ok()?;
+        let processes = Path::new("/proc/self");
+        let gone = processes.exists() && !Path::new("/proc").join(noted.pid.to_string()).exists();
+        (!gone).then_some(noted)
     }
 
     /// Removes the note of this process.
@@ -163,6 +178,11 @@ fn read_small(path: &Path) -> io::Result<String> {
 
 /// Writes a file of mode 0600, complete or not at all.
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::rename(write_draft(path, bytes)?, path)
+}
+
+/// Writes a file of mode 0600 beside `path`, to be moved there.
+fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.tmp", std::process::id()));
     let draft = PathBuf::from(draft);
@@ -175,7 +195,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = options.open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&draft, path)
+    Ok(draft)
 }
 
 #[cfg(test)]

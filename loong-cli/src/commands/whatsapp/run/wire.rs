@@ -33,6 +33,8 @@ use crate::{commands::blocking, exit::Exit, failure::Failure};
 /// How long requests that are being answered may take at the end. The session
 /// needs the rest of the 5 s.
 const LAST_REQUESTS: Duration = Duration::from_millis(1_000);
+/// How long the session may take to close, within the 5 s.
+const LAST_FRAMES: Duration = Duration::from_millis(3_000);
 /// How much longer an answer to a message is remembered than the message.
 const OUTBOX_MARGIN: Duration = Duration::from_hours(2 * 24);
 
@@ -130,7 +132,13 @@ impl Serving {
                     .map(|ended| ended.map_err(|e| e.to_string())),
             );
         }
-        self.driver.shutdown().await;
+        if tokio::time::timeout(LAST_FRAMES, self.driver.shutdown())
+            .await
+            .is_err()
+        {
+            // What it had to keep is kept as it goes; only politeness is lost.
+            tracing::warn!("WhatsApp did not take the end of the session in time");
+        }
         note_end("upkeep", self.upkeep.await.map(Ok));
         let vault = self.vault;
         blocking(move || vault.close()).await??;
