@@ -60,6 +60,14 @@ async fn a_group_of_three(lid: bool, seed: u64) -> Result<()> {
         );
     }
 
+    // All of that without asking for anything twice.
+    for phone in [&ann, &ben] {
+        assert_eq!(
+            world.sim.refusals(&phone.number, Wait::not()).await?.total,
+            0
+        );
+    }
+
     removal_changes_the_key(&world, &group, &ann, &ben, &mut client).await?;
     client.stop().await;
     world.server.shutdown().await;

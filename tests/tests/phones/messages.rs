@@ -68,109 +68,80 @@ async fn a_phone_that_addresses_by_lid_is_understood() -> Result<()> {
     Ok(())
 }
 
-/// What can be sent, with what it should look like: kind and text. `first` is
-/// the id of a message of `author` to quote, edit and delete.
-fn contents(
-    first: &str,
-    author: &str,
-    own: &str,
-) -> Vec<(Content, Wrapper, &'static str, &'static str)> {
-    let text = |text: &str| Some(text.to_owned());
-    let target = Reference {
-        id: first.to_owned(),
-        from_me: true,
-        author: Some(author.to_owned()),
-        text: text("first"),
-    };
+/// Something to send, and what it should look like: kind and text.
+type Sample = (Content, Wrapper, &'static str, &'static str);
+
+/// What refers to an earlier message `target`, in a chat of `own`.
+fn references(target: &Reference, own: &str) -> Vec<Sample> {
+    let (target, plain) = (|| target.clone(), Wrapper::None);
     let quoting = Content::Text {
         text: "quoting".to_owned(),
         extended: true,
-        quote: Some(target.clone()),
+        quote: Some(target()),
         mentions: vec![format!("{own}@s.whatsapp.net")],
     };
+    let (text, emoji) = ("second".to_owned(), "+".to_owned());
+    let edit = Content::Edit {
+        target: target(),
+        text,
+    };
+    let reaction = Content::Reaction {
+        target: target(),
+        emoji,
+    };
+    let revoke = Content::Revoke { target: target() };
     vec![
-        (quoting, Wrapper::None, "text", "quoting"),
+        (quoting, plain, "text", "quoting"),
+        (edit, plain, "edit", "second"),
+        (reaction, plain, "reaction", "+"),
+        (revoke, plain, "revoke", ""),
+    ]
+}
+
+/// Everything that stands for itself.
+fn attachments() -> Vec<Sample> {
+    let owned = str::to_owned;
+    let image = |caption| Content::Image {
+        caption: Some(owned(caption)),
+    };
+    let (file_name, caption) = (owned("a.pdf"), Some(owned("read this")));
+    let document = Content::Document { file_name, caption };
+    let name = Some(owned("here"));
+    let location = Content::Location {
+        latitude: 1.5,
+        longitude: -2.5,
+        name,
+    };
+    let (name, number) = (owned("Ann"), owned("15550001111"));
+    let contact = Content::Contact { name, number };
+    let (question, options) = (owned("when?"), vec![owned("now"), owned("later")]);
+    let poll = Content::Poll { question, options };
+    let (video, voice) = (
+        Content::Video { caption: None },
+        Content::Voice { seconds: 3 },
+    );
+    let plain = Wrapper::None;
+    vec![
         (
             Content::text("vanishing"),
             Wrapper::Ephemeral,
             "text",
             "vanishing",
         ),
+        (image("once"), Wrapper::ViewOnceV2, "image", "once"),
+        (image("a picture"), plain, "image", "a picture"),
+        (video, plain, "video", ""),
+        (voice, plain, "audio", ""),
         (
-            Content::Image {
-                caption: text("once"),
-            },
-            Wrapper::ViewOnceV2,
-            "image",
-            "once",
-        ),
-        (
-            Content::Image {
-                caption: text("a picture"),
-            },
-            Wrapper::None,
-            "image",
-            "a picture",
-        ),
-        (Content::Video { caption: None }, Wrapper::None, "video", ""),
-        (Content::Voice { seconds: 3 }, Wrapper::None, "audio", ""),
-        (
-            Content::Document {
-                file_name: "a.pdf".to_owned(),
-                caption: text("read this"),
-            },
+            document,
             Wrapper::DocumentWithCaption,
             "document",
             "read this",
         ),
-        (Content::Sticker, Wrapper::None, "sticker", ""),
-        (
-            Content::Location {
-                latitude: 1.5,
-                longitude: -2.5,
-                name: text("here"),
-            },
-            Wrapper::None,
-            "location",
-            "here",
-        ),
-        (
-            Content::Contact {
-                name: "Ann".to_owned(),
-                number: "15550001111".to_owned(),
-            },
-            Wrapper::None,
-            "contact",
-            "Ann",
-        ),
-        (
-            Content::Poll {
-                question: "when?".to_owned(),
-                options: vec!["now".to_owned(), "later".to_owned()],
-            },
-            Wrapper::None,
-            "poll",
-            "when?",
-        ),
-        (
-            Content::Edit {
-                target: target.clone(),
-                text: "second".to_owned(),
-            },
-            Wrapper::None,
-            "edit",
-            "second",
-        ),
-        (
-            Content::Reaction {
-                target: target.clone(),
-                emoji: "\u{1f44d}".to_owned(),
-            },
-            Wrapper::None,
-            "reaction",
-            "\u{1f44d}",
-        ),
-        (Content::Revoke { target }, Wrapper::None, "revoke", ""),
+        (Content::Sticker, plain, "sticker", ""),
+        (location, plain, "location", "here"),
+        (contact, plain, "contact", "Ann"),
+        (poll, plain, "poll", "when?"),
     ]
 }
 
@@ -180,8 +151,16 @@ async fn every_kind_of_content_arrives() -> Result<()> {
     let friend = world.phone("Friend", false).await?;
     let (mut client, own) = world.linked("Me").await?;
     let first = world.sim.send_text(&friend.number, &own, "first").await?.id;
+    let target = Reference {
+        id: first,
+        from_me: true,
+        author: Some(friend.pn.clone()),
+        text: Some("first".to_owned()),
+    };
     assert_eq!(client.message().await?.text(), "first");
-    for (content, wrapper, kind, shows) in contents(&first, &friend.pn, &own) {
+    for (content, wrapper, kind, shows) in
+        attachments().into_iter().chain(references(&target, &own))
+    {
         let letter = Letter {
             wrapper,
             ..Letter::from(content)

@@ -75,20 +75,20 @@ impl Phone {
             tracing::debug!("a phone got a message without a sender");
             return;
         };
-        let mut opened = Vec::new();
-        let mut failure = None;
+        let (mut opened, mut failure) = (0_usize, None);
         for enc in node.get_children_by_tag("enc") {
-            let mut state = self.state();
-            match open(&mut state, &origin, enc) {
-                Ok(message) => opened.push(message),
+            // One after the other: the first may carry the key of the second.
+            let result = open(&mut self.state(), &origin, enc);
+            match result {
+                Ok(message) => {
+                    opened += 1;
+                    self.take(node, &origin, &message);
+                }
                 Err(error) if is_duplicate(&error) => {}
                 Err(error) => failure = Some(error),
             }
         }
-        let duplicate = opened.is_empty() && failure.is_none();
-        for message in &opened {
-            self.take(node, &origin, message);
-        }
+        let duplicate = opened == 0 && failure.is_none();
         match failure {
             Some(error) => self.ask_again(node, &origin, &error),
             None => self.confirm(node, &origin),
