@@ -55,20 +55,23 @@ impl Screen {
         let mut text = self.erasure()?;
         let (columns, rows) = (usize::from(size.0), usize::from(size.1));
         let fits = columns >= matrix.columns() && rows >= matrix.rows() + EXTRA;
-        if fits {
+        let above = if fits {
             for line in matrix.lines() {
                 self.code_line(&mut text, &line)?;
             }
+            matrix.rows()
         } else {
-            queue!(text, Print(format!("{}\r\n", too_small(matrix, size))))?;
-        }
+            let advice = too_small(matrix, size);
+            queue!(text, Print(format!("{advice}\r\n")))?;
+            // It wraps in a narrow window.
+            advice.chars().count().div_ceil(columns.max(1))
+        };
         queue!(text, Print(format!("{}\r\n", countdown(seconds))))?;
         put(out, &text)?;
-        let lines = if fits { matrix.rows() + 1 } else { 2 };
         self.drawn = Some(Drawn {
             matrix: matrix.clone(),
             size,
-            lines: u16::try_from(lines).unwrap_or(u16::MAX),
+            lines: u16::try_from(above + 1).unwrap_or(u16::MAX),
         });
         Ok(())
     }
@@ -157,8 +160,7 @@ fn countdown(seconds: u64) -> String {
     }
 }
 
-/// One line, short enough for a narrow window.
-pub(super) fn too_small(matrix: &Matrix, size: (u16, u16)) -> String {
+fn too_small(matrix: &Matrix, size: (u16, u16)) -> String {
     format!(
         "the QR code needs {}x{}, the window has {}x{}: enlarge it, or use --qr-png or --pairing-code",
         matrix.columns(),

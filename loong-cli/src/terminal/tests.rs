@@ -184,6 +184,13 @@ fn a_window_that_is_too_small_gets_advice() {
     let text = human.text();
     assert!(text.contains("the window has 80x10: enlarge it, or use --qr-png or --pairing-code"));
     assert!(!text.contains('█'));
+    human.take();
+    presenter.update(&status(SessionState::Pairing), 2_000);
+    let gone = human.text();
+    assert!(
+        gone.starts_with("\u{1b}[3F\u{1b}[J"),
+        "the advice had wrapped: {gone:?}"
+    );
 }
 
 #[test]
