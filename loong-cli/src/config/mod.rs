@@ -1,8 +1,8 @@
 //! `loong.toml`: where it lies, what it says, and what follows from it.
 //!
-//! Two layers. [`raw`] is the file as written: every value with its place, nothing
+//! Two layers. [`RawConfig`] is the file as written: every value with its place, nothing
 //! defaulted; keys that nobody knows are kept out of the way and, inside our own
-//! tables, warned about. [`resolve`] is what a command works with: one account,
+//! tables, warned about. [`WhatsAppAccount`] is what a command works with: one account,
 //! each value with the [`Origin`] that decided it.
 //!
 //! Precedence, in one sentence: flag, else the literal of the account, else the
