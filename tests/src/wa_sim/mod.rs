@@ -17,6 +17,7 @@ pub mod hub;
 mod iq;
 pub mod ledger;
 pub mod link;
+mod link_code;
 mod login;
 pub mod node;
 pub mod noise;

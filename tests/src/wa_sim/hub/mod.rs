@@ -3,10 +3,13 @@
 
 mod control;
 pub(crate) mod mailbox;
+mod phones;
 pub(crate) mod session;
+mod stanzas;
 pub(crate) mod state;
 pub(crate) mod types;
 
+pub(crate) use phones::wait;
 pub use types::{
     AccountInfo, Bundle, ClientInfo, CodePairing, DeviceInfo, DevicePublic, Endpoint, HubError,
     NewAccount, NewDevice, PairError, Pairing, SignedPreKeyPublic,
@@ -15,11 +18,10 @@ pub use types::{
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
-use whatsapp_rust::wacore_binary::{Jid, Node, Server};
+use whatsapp_rust::wacore_binary::Jid;
 
-use self::session::Step;
 use self::state::{Account, Device, State};
 use super::address::DeviceJid;
 use super::cert::{CertError, ServerIdentity};
@@ -210,57 +212,6 @@ impl Hub {
             .map_or(0, |known| known.keys.one_time.len())
     }
 
-    // Phones.
-
-    /// The account's phone comes online: what waited is delivered to it, then
-    /// what comes. A phone that was attached before is replaced.
-    ///
-    /// # Errors
-    /// When there is no such account, or no runtime to deliver on.
-    pub fn attach_phone(&self, number: &str, endpoint: Arc<dyn Endpoint>) -> Result<(), HubError> {
-        let runtime =
-            tokio::runtime::Handle::try_current().map_err(|_no_runtime| HubError::NoRuntime)?;
-        let device = DeviceJid::new(number, 0);
-        let mut state = self.state();
-        if state.device(&device).is_none() {
-            return Err(HubError::UnknownAccount(number.to_owned()));
-        }
-        let id = state.phone_online(&device);
-        let Some(wake) = state.sessions.get(&id).map(|session| session.wake.clone()) else {
-            return Ok(());
-        };
-        drop(state);
-        self.0
-            .tasks
-            .spawn_on(pump(self.clone(), id, wake, endpoint), &runtime);
-        Ok(())
-    }
-
-    /// The phone goes offline; its queue keeps filling.
-    pub fn detach_phone(&self, number: &str) {
-        if let Some(session) = self.state().session_of(&DeviceJid::new(number, 0)) {
-            session.cut();
-        }
-    }
-
-    /// Takes what a client writes to its socket, requests apart.
-    pub fn submit(&self, from: &DeviceJid, stanza: Node) {
-        self.state().on_stanza(from, &stanza);
-    }
-
-    /// Answers a request.
-    pub async fn request(&self, from: &DeviceJid, iq: Node) -> Node {
-        let (answer, wait) = {
-            let mut state = self.state();
-            let answer = state.on_request(from, &iq);
-            (answer, state.faults.slow_iqs(from))
-        };
-        if let Some(wait) = wait {
-            tokio::time::sleep(wait).await;
-        }
-        answer
-    }
-
     // Linking.
 
     /// The client that shows this QR reference.
@@ -402,97 +353,6 @@ impl Hub {
     pub(crate) async fn phones_ended(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
-    }
-}
-
-/// Hands a phone what its session has to write, until the session ends.
-async fn pump(hub: Hub, id: u64, wake: Arc<Notify>, endpoint: Arc<dyn Endpoint>) {
-    loop {
-        let step = hub.state().next_step(id);
-        match step {
-            Step::Write(stanza) => endpoint.deliver(stanza),
-            Step::Wait(until) => wait(&wake, until).await,
-            Step::Close | Step::Cut => break,
-        }
-    }
-    hub.state().end_session(id);
-}
-
-/// Waits for a wake-up, or until then.
-pub(crate) async fn wait(wake: &Notify, until: Option<std::time::Instant>) {
-    match until {
-        None => wake.notified().await,
-        Some(until) => {
-            // Running out of time is the other way to wake up.
-            let _ = tokio::time::timeout_at(until.into(), wake.notified()).await;
-        }
-    }
-}
-
-impl State {
-    /// Takes what a logged-in client writes, requests apart.
-    pub(crate) fn on_stanza(&mut self, from: &DeviceJid, stanza: &Node) {
-        match stanza.tag.as_ref() {
-            "message" => self.on_message(from, stanza),
-            "receipt" => self.on_receipt(from, stanza),
-            "ack" => self.on_ack(from, stanza),
-            "ib" => self.on_ib(from, stanza),
-            "presence" => self.on_presence(from, stanza),
-            "chatstate" => self.on_chatstate(from, stanza),
-            "iq" => {}
-            other => tracing::info!(tag = other, "stanza without a meaning here"),
-        }
-    }
-
-    fn on_presence(&mut self, from: &DeviceJid, presence: &Node) {
-        let name = super::node::attr_or_empty(presence, "name");
-        if let Ok(account) = self.account_mut(&from.number)
-            && !name.is_empty()
-        {
-            account.push_name = name;
-        }
-    }
-
-    /// Typing: shown to whoever is there, and never kept.
-    fn on_chatstate(&mut self, from: &DeviceJid, state: &Node) {
-        let Some(to) = super::node::jid(state, "to") else {
-            return;
-        };
-        let mut shown = state.clone();
-        shown.attrs = Default::default();
-        let server = if to.server == Server::Lid {
-            Server::Lid
-        } else {
-            Server::Pn
-        };
-        let typing = self.jid_as(from, server);
-        let numbers = match self
-            .groups
-            .get(to.user.as_str())
-            .filter(|_| to.server == Server::Group)
-        {
-            Some(group) => group.numbers(),
-            None => self.number_of(&to).map(str::to_owned).into_iter().collect(),
-        };
-        if to.server == Server::Group {
-            shown.attrs.insert("from", to);
-            shown.attrs.insert("participant", typing);
-        } else {
-            shown.attrs.insert("from", typing.to_non_ad());
-        }
-        for number in numbers.iter().filter(|number| **number != from.number) {
-            for device in self.devices_of(number) {
-                self.tell(&device, shown.clone());
-            }
-        }
-    }
-
-    pub(crate) fn remove_device(&mut self, device: &DeviceJid) {
-        self.stream_error(device, 401, Some("device_removed"));
-        self.announce_devices(device, false);
-        if let Ok(account) = self.account_mut(&device.number) {
-            account.devices.remove(&device.device);
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use whatsapp_rust::wacore::libsignal::protocol::{IdentityKeyPair, KeyPair};
+use whatsapp_rust::wacore_binary::{Node, Server};
 
 use super::*;
 use crate::wa_sim::faults::Fault;
