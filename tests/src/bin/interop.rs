@@ -34,9 +34,15 @@ fn say(line: &str) {
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let only = options.only.unwrap_or_default();
-    let scenarios: Vec<Scenario> = all().into_iter().filter(|s| s.name.contains(&only)).collect();
+    let scenarios: Vec<Scenario> = all()
+        .into_iter()
+        .filter(|s| s.name.contains(&only))
+        .collect();
     if options.list {
         for scenario in &scenarios {
             say(scenario.name);
@@ -46,7 +52,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     let stage = Stage::start(options.seed).await?;
     let report = run(&stage, &scenarios, say).await;
     stage.end().await;
-    say(&format!("interop: {} passed, {} failed", report.passed, report.failed));
+    say(&format!(
+        "interop: {} passed, {} failed",
+        report.passed, report.failed
+    ));
     let good = report.failed == 0 && report.passed > 0;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -48,7 +48,9 @@ pub(super) struct Baileys {
 
 /// Where the driver and its modules lie.
 pub(super) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join("baileys")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("interop")
+        .join("baileys")
 }
 
 impl Baileys {
@@ -64,8 +66,16 @@ impl Baileys {
             folder.display()
         );
         let mut command = Command::new("node");
-        command.arg(folder.join("driver.mjs")).arg("--url").arg(&setup.url).arg("--auth").arg(&setup.auth_dir);
-        for (flag, value) in [("--phone", &setup.phone), ("--custom-code", &setup.custom_code)] {
+        command
+            .arg(folder.join("driver.mjs"))
+            .arg("--url")
+            .arg(&setup.url)
+            .arg("--auth")
+            .arg(&setup.auth_dir);
+        for (flag, value) in [
+            ("--phone", &setup.phone),
+            ("--custom-code", &setup.custom_code),
+        ] {
             if let Some(value) = value {
                 command.arg(flag).arg(value);
             }
@@ -74,8 +84,15 @@ impl Baileys {
         if let Some(level) = &log {
             command.args(["--log", level]);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        command.stderr(if log.is_some() { Stdio::inherit() } else { Stdio::null() });
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        command.stderr(if log.is_some() {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        });
         let mut child = command.spawn().context("starting node")?;
         let commands = child.stdin.take().context("piped standard input")?;
         let output = child.stdout.take().context("piped standard output")?;
@@ -117,7 +134,9 @@ impl Baileys {
 
     /// Whether it reported a connection that ended with `status`.
     pub(super) fn closed_with(&self, status: u16) -> bool {
-        self.heard.count(|event| event["event"] == "close" && event["status"] == status) > 0
+        self.heard
+            .count(|event| event["event"] == "close" && event["status"] == status)
+            > 0
     }
 
     /// How many of its events have this name.
@@ -130,8 +149,12 @@ impl Baileys {
     /// # Errors
     /// When the client refuses.
     pub(super) async fn create_group(&self, subject: &str, members: &[&str]) -> Result<String> {
-        let members: Vec<String> = members.iter().map(|number| Chat::person(number).jid()).collect();
-        self.command("group", json!({ "subject": subject, "members": members })).await
+        let members: Vec<String> = members
+            .iter()
+            .map(|number| Chat::person(number).jid())
+            .collect();
+        self.command("group", json!({ "subject": subject, "members": members }))
+            .await
     }
 
     /// Asks it to end and waits until it has.
@@ -141,19 +164,25 @@ impl Baileys {
     pub(super) async fn stop(mut self) -> Result<()> {
         self.tell(&json!({ "do": "stop" })).await?;
         let ended = tokio::time::timeout(STOP, self.child.wait());
-        ended.await.with_context(|| format!("{} did not end", self.name))??;
+        ended
+            .await
+            .with_context(|| format!("{} did not end", self.name))??;
         Ok(())
     }
 
     async fn text_of(&self, event: &str, member: &str) -> Result<String> {
         let said = self.event(event).await?;
-        let text = said[member].as_str().with_context(|| format!("the event {event} has no {member}"));
+        let text = said[member]
+            .as_str()
+            .with_context(|| format!("the event {event} has no {member}"));
         text.map(str::to_owned)
     }
 
     async fn event(&self, name: &str) -> Result<Value> {
         let what = format!("the event {name:?}");
-        let found = self.heard.wait(&what, |event| (event["event"] == name).then(|| event.clone()));
+        let found = self.heard.wait(&what, |event| {
+            (event["event"] == name).then(|| event.clone())
+        });
         found.await.with_context(|| self.name.clone())
     }
 
@@ -166,7 +195,9 @@ impl Baileys {
         }
         self.tell(&line).await?;
         let wanted = format!("the answer to {what}");
-        let answer = self.heard.wait(&wanted, |event| (event["ref"] == reference).then(|| event.clone()));
+        let answer = self.heard.wait(&wanted, |event| {
+            (event["ref"] == reference).then(|| event.clone())
+        });
         let answer = answer.await?;
         match answer["id"].as_str() {
             Some(id) => Ok(id.to_owned()),
@@ -199,7 +230,9 @@ impl Party for Baileys {
     }
 
     async fn write(&self, to: &Chat, text: &str) -> Result<()> {
-        self.command("send", json!({ "to": to.jid(), "text": text })).await.map(drop)
+        self.command("send", json!({ "to": to.jid(), "text": text }))
+            .await
+            .map(drop)
     }
 
     async fn shown(&self, chat: &Chat, text: &str) -> Result<bool> {
@@ -212,6 +245,8 @@ impl Party for Baileys {
     }
 
     async fn times(&self, text: &str) -> Result<usize> {
-        Ok(self.heard.count(|event| event["event"] == "message" && event["text"] == text))
+        Ok(self
+            .heard
+            .count(|event| event["event"] == "message" && event["text"] == text))
     }
 }

@@ -33,9 +33,16 @@ impl BridgeParty {
     pub(super) async fn start(setup: &BridgeSetup) -> Result<Self> {
         let mut bridge = setup.start().await?;
         bridge.state("online").await?;
-        ensure!(!bridge.seen().iter().any(|e| e["event"] == "qr"), "a linked session must not ask for a QR code");
+        ensure!(
+            !bridge.seen().iter().any(|e| e["event"] == "qr"),
+            "a linked session must not ask for a QR code"
+        );
         let consumer = Consumer::new(bridge.url())?;
-        Ok(Self { bridge, consumer, taken: Mutex::default() })
+        Ok(Self {
+            bridge,
+            consumer,
+            taken: Mutex::default(),
+        })
     }
 
     /// Ends the process with SIGTERM.
@@ -90,8 +97,16 @@ impl Party for BridgeParty {
                 // A bridge passes on what others write, never its account's own.
                 return Ok(false);
             }
-            ensure!(Instant::now() < until, "it was never handed out; taken so far: {taken:?}");
-            for message in self.consumer.receive(BATCH, POLL).await.context("receive_batch")? {
+            ensure!(
+                Instant::now() < until,
+                "it was never handed out; taken so far: {taken:?}"
+            );
+            for message in self
+                .consumer
+                .receive(BATCH, POLL)
+                .await
+                .context("receive_batch")?
+            {
                 self.consumer.ack(&message).await?;
                 taken.push(message);
             }
@@ -99,6 +114,12 @@ impl Party for BridgeParty {
     }
 
     async fn times(&self, text: &str) -> Result<usize> {
-        Ok(self.taken.lock().await.iter().filter(|m| m["text"] == text).count())
+        Ok(self
+            .taken
+            .lock()
+            .await
+            .iter()
+            .filter(|m| m["text"] == text)
+            .count())
     }
 }

@@ -27,14 +27,21 @@ struct Shared<T> {
 
 impl<T> Clone for Heard<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<T: Debug> Heard<T> {
     pub(super) fn new() -> Self {
-        let shared = Shared { said: Mutex::new(Vec::new()), open: watch::channel(true).0 };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            said: Mutex::new(Vec::new()),
+            open: watch::channel(true).0,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     pub(super) fn add(&self, said: T) {
@@ -68,7 +75,11 @@ impl<T: Debug> Heard<T> {
             Ok(Some(found)) => Ok(found),
             Ok(None) => bail!("it ended before {what}; it said last: {}", self.last()),
             Err(_elapsed) => {
-                bail!("{what} did not come within {} s; it said last: {}", PATIENCE.as_secs(), self.last())
+                bail!(
+                    "{what} did not come within {} s; it said last: {}",
+                    PATIENCE.as_secs(),
+                    self.last()
+                )
             }
         }
     }
@@ -80,10 +91,16 @@ impl<T: Debug> Heard<T> {
 
     fn last(&self) -> String {
         let said = self.said();
-        format!("{:?}", said.iter().rev().take(QUOTED).rev().collect::<Vec<_>>())
+        format!(
+            "{:?}",
+            said.iter().rev().take(QUOTED).rev().collect::<Vec<_>>()
+        )
     }
 
     fn said(&self) -> MutexGuard<'_, Vec<T>> {
-        self.shared.said.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

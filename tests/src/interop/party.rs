@@ -71,31 +71,61 @@ impl Party for Arc<Phone> {
         let mut changes = self.changes();
         let search = async {
             loop {
-                let found =
-                    self.log().view.seen().iter().find(|m| m.text == text && chat.is(&m.chat)).map(|m| m.from_me);
+                let found = self
+                    .log()
+                    .view
+                    .seen()
+                    .iter()
+                    .find(|m| m.text == text && chat.is(&m.chat))
+                    .map(|m| m.from_me);
                 match found {
                     Some(from_me) => return anyhow::Ok(from_me),
                     None => changes.changed().await?,
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, search).await.with_context(|| {
-            let log = self.log();
-            format!("it never showed; refusals: {:?}; notifications: {:?}", log.refusals, log.notifications)
-        })?
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        let log = self.log();
+        // A message that was repaired by asking again would hide a defect.
+        ensure!(
+            log.refusals.is_empty(),
+            "the phone refused something: {:?}",
+            log.refusals
+        );
+        let again = log.receipts.iter().find(|receipt| receipt.kind == "retry");
+        ensure!(
+            again.is_none(),
+            "somebody could not open what the phone sent: {again:?}"
+        );
+        found.with_context(|| format!("it never showed; notifications: {:?}", log.notifications))?
     }
 
     async fn times(&self, text: &str) -> Result<usize> {
-        Ok(self.log().view.seen().iter().filter(|m| m.text == text).count())
+        Ok(self
+            .log()
+            .view
+            .seen()
+            .iter()
+            .filter(|m| m.text == text)
+            .count())
     }
 }
 
 /// `from` writes `text` to `chat`; everybody in `to`, who may know the chat by
 /// another name, shows it as somebody else's, and once.
-pub(super) async fn say(from: &dyn Party, chat: &Chat, text: &str, to: &[(&dyn Party, &Chat)]) -> Result<()> {
-    from.write(chat, text).await.with_context(|| format!("{} could not write {text:?}", from.name()))?;
+pub(super) async fn say(
+    from: &dyn Party,
+    chat: &Chat,
+    text: &str,
+    to: &[(&dyn Party, &Chat)],
+) -> Result<()> {
+    from.write(chat, text)
+        .await
+        .with_context(|| format!("{} could not write {text:?}", from.name()))?;
     for (reader, chat) in to {
-        expect(*reader, chat, text, false).await.with_context(|| format!("written by {}", from.name()))?;
+        expect(*reader, chat, text, false)
+            .await
+            .with_context(|| format!("written by {}", from.name()))?;
     }
     Ok(())
 }
@@ -104,7 +134,16 @@ pub(super) async fn say(from: &dyn Party, chat: &Chat, text: &str, to: &[(&dyn P
 pub(super) async fn expect(reader: &dyn Party, chat: &Chat, text: &str, own: bool) -> Result<()> {
     let about = || format!("{:?} at {}", text, reader.name());
     let from_me = reader.shown(chat, text).await.with_context(about)?;
-    ensure!(from_me == own, "{}: shown as {}", about(), if from_me { "its own" } else { "somebody else's" });
+    ensure!(
+        from_me == own,
+        "{}: shown as {}",
+        about(),
+        if from_me {
+            "its own"
+        } else {
+            "somebody else's"
+        }
+    );
     let times = reader.times(text).await.with_context(about)?;
     ensure!(times == 1, "{}: shown {times} times", about());
     Ok(())

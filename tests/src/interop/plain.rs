@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use wa_web::transport::{Endpoint, ProxyChoice, WsTransportFactory};
+use whatsapp_rust::async_trait;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::prelude::*;
 use whatsapp_rust::wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use whatsapp_rust::wacore::store::InMemoryBackend;
-use whatsapp_rust::async_trait;
 
 use super::heard::Heard;
 use super::party::{Chat, Party};
@@ -45,8 +45,14 @@ enum Said {
     Qr(String),
     Code(String),
     Connected,
-    Text { chat: String, from_me: bool, text: String },
-    Other { _kind: String },
+    Text {
+        chat: String,
+        from_me: bool,
+        text: String,
+    },
+    Other {
+        _kind: String,
+    },
 }
 
 struct NoHttp;
@@ -88,7 +94,11 @@ impl Plain {
                 ..PairCodeOptions::default()
             });
         }
-        Ok(Self { name: setup.name.clone(), bot: builder.build().await?.spawn(), heard })
+        Ok(Self {
+            name: setup.name.clone(),
+            bot: builder.build().await?.spawn(),
+            heard,
+        })
     }
 
     /// The first QR code that it shows.
@@ -120,7 +130,9 @@ impl Plain {
     /// # Errors
     /// When that never comes.
     pub(super) async fn connected(&self) -> Result<()> {
-        let found = self.heard.wait("the connection", |said| matches!(said, Said::Connected).then_some(()));
+        let found = self.heard.wait("the connection", |said| {
+            matches!(said, Said::Connected).then_some(())
+        });
         found.await.with_context(|| self.name.clone())
     }
 
@@ -149,14 +161,20 @@ impl Party for Plain {
 
     async fn shown(&self, chat: &Chat, text: &str) -> Result<bool> {
         let found = self.heard.wait("the message", |said| match said {
-            Said::Text { chat: at, from_me, text: said } if said == text && chat.is(at) => Some(*from_me),
+            Said::Text {
+                chat: at,
+                from_me,
+                text: said,
+            } if said == text && chat.is(at) => Some(*from_me),
             _ => None,
         });
         found.await
     }
 
     async fn times(&self, text: &str) -> Result<usize> {
-        Ok(self.heard.count(|said| matches!(said, Said::Text { text: said, .. } if said == text)))
+        Ok(self
+            .heard
+            .count(|said| matches!(said, Said::Text { text: said, .. } if said == text)))
     }
 }
 
@@ -166,12 +184,18 @@ fn read(event: &Event) -> Vec<Said> {
         Event::PairingCode(code) => vec![Said::Code(code.code.clone())],
         Event::Connected(_) => vec![Said::Connected],
         Event::Messages(_) => event.messages().filter_map(text).collect(),
-        other => vec![Said::Other { _kind: format!("{other:?}") }],
+        other => vec![Said::Other {
+            _kind: format!("{other:?}"),
+        }],
     }
 }
 
 fn text(inbound: &InboundMessage) -> Option<Said> {
     let text = inbound.message.text_content()?.to_owned();
     let source = &inbound.info.source;
-    Some(Said::Text { chat: source.chat.to_string(), from_me: source.is_from_me, text })
+    Some(Said::Text {
+        chat: source.chat.to_string(),
+        from_me: source.is_from_me,
+        text,
+    })
 }

@@ -36,7 +36,10 @@ pub async fn run(stage: &Stage, scenarios: &[Scenario], tell: impl Fn(&str)) -> 
             }
             Err(_elapsed) => {
                 report.failed += 1;
-                tell(&format!("failed  {name}: not done within {} s", SCENARIO.as_secs()));
+                tell(&format!(
+                    "failed  {name}: not done within {} s",
+                    SCENARIO.as_secs()
+                ));
             }
         }
     }

@@ -39,14 +39,22 @@ impl Stage {
     /// When it cannot listen.
     pub async fn start(seed: u64) -> Result<Self> {
         let mut book = None;
-        let options = SimOptions { seed, ..SimOptions::default() };
+        let options = SimOptions {
+            seed,
+            ..SimOptions::default()
+        };
         let sim = SimServer::start(options, |hub| {
             let phones = book.insert(PhoneBook::new(hub)).clone();
             router(Control::new(phones))
         });
         let sim = sim.await.context("starting the simulator")?;
         let book = book.context("the control API was built")?;
-        Ok(Self { sim, book, folder: tempfile::tempdir()?, made: AtomicU64::new(0) })
+        Ok(Self {
+            sim,
+            book,
+            folder: tempfile::tempdir()?,
+            made: AtomicU64::new(0),
+        })
     }
 
     /// Stops the simulator.
@@ -59,7 +67,11 @@ impl Stage {
     /// # Errors
     /// When the phone cannot be made.
     pub(super) fn phone(&self, name: &str, by_lid: bool) -> Result<Arc<Phone>> {
-        let options = PhoneOptions { push_name: name.to_owned(), by_lid, ..PhoneOptions::default() };
+        let options = PhoneOptions {
+            push_name: name.to_owned(),
+            by_lid,
+            ..PhoneOptions::default()
+        };
         Ok(self.book.create(options)?)
     }
 
@@ -78,10 +90,17 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not get there.
-    pub(super) async fn linked_baileys(&self, name: &str, phone: &Phone) -> Result<(BaileysSetup, Baileys)> {
+    pub(super) async fn linked_baileys(
+        &self,
+        name: &str,
+        phone: &Phone,
+    ) -> Result<(BaileysSetup, Baileys)> {
         let setup = self.baileys(name);
         let client = Baileys::start(&setup)?;
-        phone.scan_qr(&client.qr().await?, PairOptions::default()).await.context("scanning its QR code")?;
+        phone
+            .scan_qr(&client.qr().await?, PairOptions::default())
+            .await
+            .context("scanning its QR code")?;
         client.open().await?;
         Ok((setup, client))
     }
@@ -102,10 +121,17 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not get there.
-    pub(super) async fn linked_plain(&self, name: &str, phone: &Phone) -> Result<(PlainSetup, Plain)> {
+    pub(super) async fn linked_plain(
+        &self,
+        name: &str,
+        phone: &Phone,
+    ) -> Result<(PlainSetup, Plain)> {
         let setup = self.plain(name);
         let client = Plain::start(&setup).await?;
-        phone.scan_qr(&client.qr().await?, PairOptions::default()).await.context("scanning its QR code")?;
+        phone
+            .scan_qr(&client.qr().await?, PairOptions::default())
+            .await
+            .context("scanning its QR code")?;
         client.connected().await?;
         Ok((setup, client))
     }
@@ -119,7 +145,9 @@ impl Stage {
         let (session, key) = (home.join("session"), home.join("master.key"));
         std::fs::create_dir_all(&home)?;
         let options = LinkOptions::new(&session, &key);
-        link_session(self.sim.hub(), phone, &options).await.context("handing out a session")?;
+        link_session(self.sim.hub(), phone, &options)
+            .await
+            .context("handing out a session")?;
         let setup = BridgeSetup::new(&loong_binary()?, &home)
             .arg("--auth-dir")
             .arg(session.display().to_string())
@@ -139,15 +167,26 @@ impl Stage {
     pub(super) async fn enter_code(&self, phone: &Phone, code: &str) -> Result<()> {
         let mut events = self.sim.hub().events();
         let asked = async {
-            while !self.sim.hub().pairings_for(phone.number()).iter().any(|p| p.code.is_some()) {
+            while !self
+                .sim
+                .hub()
+                .pairings_for(phone.number())
+                .iter()
+                .any(|p| p.code.is_some())
+            {
                 match events.recv().await {
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, asked).await.context("the server never heard of the pairing code")?;
-        phone.enter_code(code, PairOptions::default()).await.context("entering its pairing code")?;
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .context("the server never heard of the pairing code")?;
+        phone
+            .enter_code(code, PairOptions::default())
+            .await
+            .context("entering its pairing code")?;
         Ok(())
     }
 
@@ -155,9 +194,19 @@ impl Stage {
     ///
     /// # Errors
     /// When a member does not exist.
-    pub(super) fn group(&self, creator: &Phone, subject: &str, members: &[&str], by_lid: bool) -> Result<String> {
+    pub(super) fn group(
+        &self,
+        creator: &Phone,
+        subject: &str,
+        members: &[&str],
+        by_lid: bool,
+    ) -> Result<String> {
         let members: Vec<String> = members.iter().map(|&number| number.to_owned()).collect();
-        Ok(self.sim.hub().create_group(creator.number(), subject, &members, by_lid)?.to_string())
+        Ok(self
+            .sim
+            .hub()
+            .create_group(creator.number(), subject, &members, by_lid)?
+            .to_string())
     }
 
     fn new_folder(&self, kind: &str) -> PathBuf {

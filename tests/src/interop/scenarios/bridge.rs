@@ -14,8 +14,20 @@ pub(super) async fn one_to_one(stage: &Stage) -> Result<()> {
     let setup = stage.bridge(&ann).await?;
     let bridge = BridgeParty::start(&setup).await?;
     let (client, baileys) = stage.linked_baileys("of Ben", &ben).await?;
-    say(&baileys, &at_ann, "to the bridge", &[(&bridge, &at_ben), (&ann, &at_ben)]).await?;
-    say(&bridge, &at_ben, "from the bridge", &[(&baileys, &at_ann), (&ben, &at_ann)]).await?;
+    say(
+        &baileys,
+        &at_ann,
+        "to the bridge",
+        &[(&bridge, &at_ben), (&ann, &at_ben)],
+    )
+    .await?;
+    say(
+        &bridge,
+        &at_ben,
+        "from the bridge",
+        &[(&baileys, &at_ann), (&ben, &at_ann)],
+    )
+    .await?;
     expect(&ann, &at_ben, "from the bridge", true).await?;
 
     bridge.stop().await?;
@@ -42,15 +54,33 @@ pub(super) async fn one_to_one(stage: &Stage) -> Result<()> {
 
 /// The same in a phone's group, by number and by LID.
 pub(super) async fn in_a_group(stage: &Stage) -> Result<()> {
-    let (ann, ben, cem) = (stage.phone("Ann", false)?, stage.phone("Ben", false)?, stage.phone("Cem", false)?);
+    let (ann, ben, cem) = (
+        stage.phone("Ann", false)?,
+        stage.phone("Ben", false)?,
+        stage.phone("Cem", false)?,
+    );
     let setup = stage.bridge(&ann).await?;
     let mut bridge = BridgeParty::start(&setup).await?;
     let (client, mut baileys) = stage.linked_baileys("of Ben", &ben).await?;
     for by_lid in [false, true] {
-        let group = Chat::Group(stage.group(&cem, "Chess", &[ann.number(), ben.number()], by_lid)?);
-        let text = |text: &str| format!("{text}, group by {}", if by_lid { "LID" } else { "number" });
-        say(&baileys, &group, &text("Baileys"), &[(&bridge, &group), (&cem, &group)]).await?;
-        say(&bridge, &group, &text("bridge"), &[(&baileys, &group), (&cem, &group)]).await?;
+        let group =
+            Chat::Group(stage.group(&cem, "Chess", &[ann.number(), ben.number()], by_lid)?);
+        let text =
+            |text: &str| format!("{text}, group by {}", if by_lid { "LID" } else { "number" });
+        say(
+            &baileys,
+            &group,
+            &text("Baileys"),
+            &[(&bridge, &group), (&cem, &group)],
+        )
+        .await?;
+        say(
+            &bridge,
+            &group,
+            &text("bridge"),
+            &[(&baileys, &group), (&cem, &group)],
+        )
+        .await?;
         expect(&ann, &group, &text("bridge"), true).await?;
 
         bridge.stop().await?;
@@ -62,7 +92,13 @@ pub(super) async fn in_a_group(stage: &Stage) -> Result<()> {
         baileys = Baileys::start(&client)?;
         baileys.open().await?;
         expect(&baileys, &group, &text("bridge is back"), false).await?;
-        say(&baileys, &group, &text("Baileys is back"), &[(&bridge, &group), (&cem, &group)]).await?;
+        say(
+            &baileys,
+            &group,
+            &text("Baileys is back"),
+            &[(&bridge, &group), (&cem, &group)],
+        )
+        .await?;
         say(&bridge, &group, &text("good"), &[(&baileys, &group)]).await?;
     }
     bridge.stop().await?;
@@ -79,8 +115,20 @@ pub(super) async fn with_plain(stage: &Stage) -> Result<()> {
     say(&plain, &at_ann, "to the bridge", &[(&bridge, &at_ben)]).await?;
     say(&bridge, &at_ben, "from the bridge", &[(&plain, &at_ann)]).await?;
     let group = Chat::Group(stage.group(&ben, "Two", &[ann.number()], true)?);
-    say(&plain, &group, "to the bridge's group", &[(&bridge, &group)]).await?;
-    say(&bridge, &group, "from the bridge's group", &[(&plain, &group), (&ben, &group)]).await?;
+    say(
+        &plain,
+        &group,
+        "to the bridge's group",
+        &[(&bridge, &group)],
+    )
+    .await?;
+    say(
+        &bridge,
+        &group,
+        "from the bridge's group",
+        &[(&plain, &group), (&ben, &group)],
+    )
+    .await?;
     bridge.stop().await?;
     plain.write(&at_ann, "are you there?").await?;
     let bridge = BridgeParty::start(&setup).await?;

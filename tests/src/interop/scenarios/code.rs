@@ -38,7 +38,10 @@ pub(super) async fn plain(stage: &Stage, custom: Option<&str>) -> Result<()> {
 
 async fn enter(stage: &Stage, phone: &Phone, code: &str, custom: Option<&str>) -> Result<()> {
     if let Some(custom) = custom {
-        ensure!(code.replace('-', "") == custom, "it shows {code} and not {custom}");
+        ensure!(
+            code.replace('-', "") == custom,
+            "it shows {code} and not {custom}"
+        );
     }
     stage.enter_code(phone, code).await
 }

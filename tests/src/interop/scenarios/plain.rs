@@ -28,7 +28,10 @@ pub(super) async fn by_qr(stage: &Stage) -> Result<()> {
     for n in 0..WAITING {
         expect(&client, &there, &format!("waiting {n}"), false).await?;
     }
-    ensure!(client.qr_codes() == 0, "a linked session must not show a QR code");
+    ensure!(
+        client.qr_codes() == 0,
+        "a linked session must not show a QR code"
+    );
     say(&client, &there, "I was away", &[(&ann, &here)]).await?;
     client.stop().await;
     Ok(())
@@ -36,21 +39,57 @@ pub(super) async fn by_qr(stage: &Stage) -> Result<()> {
 
 /// One to one with Baileys, then in a group with it and a phone.
 pub(super) async fn with_baileys(stage: &Stage) -> Result<()> {
-    let (ann, ben, cem) = (stage.phone("Ann", false)?, stage.phone("Ben", false)?, stage.phone("Cem", false)?);
+    let (ann, ben, cem) = (
+        stage.phone("Ann", false)?,
+        stage.phone("Ben", false)?,
+        stage.phone("Cem", false)?,
+    );
     let (at_ann, at_ben) = (Chat::person(ann.number()), Chat::person(ben.number()));
     let (_, plain) = stage.linked_plain("of Ann", &ann).await?;
     let (_, baileys) = stage.linked_baileys("of Ben", &ben).await?;
-    say(&baileys, &at_ann, "to Rust", &[(&plain, &at_ben), (&ann, &at_ben)]).await?;
-    say(&plain, &at_ben, "to Node", &[(&baileys, &at_ann), (&ben, &at_ann)]).await?;
+    say(
+        &baileys,
+        &at_ann,
+        "to Rust",
+        &[(&plain, &at_ben), (&ann, &at_ben)],
+    )
+    .await?;
+    say(
+        &plain,
+        &at_ben,
+        "to Node",
+        &[(&baileys, &at_ann), (&ben, &at_ann)],
+    )
+    .await?;
     say(&baileys, &at_ann, "to Rust again", &[(&plain, &at_ben)]).await?;
 
     for by_lid in [false, true] {
-        let group = Chat::Group(stage.group(&cem, "Chess", &[ann.number(), ben.number()], by_lid)?);
-        let text = |from: &str| format!("{from}, group by {}", if by_lid { "LID" } else { "number" });
-        say(&cem, &group, &text("phone"), &[(&plain, &group), (&baileys, &group)]).await?;
-        say(&plain, &group, &text("Rust"), &[(&baileys, &group), (&cem, &group), (&ben, &group)]).await?;
+        let group =
+            Chat::Group(stage.group(&cem, "Chess", &[ann.number(), ben.number()], by_lid)?);
+        let text =
+            |from: &str| format!("{from}, group by {}", if by_lid { "LID" } else { "number" });
+        say(
+            &cem,
+            &group,
+            &text("phone"),
+            &[(&plain, &group), (&baileys, &group)],
+        )
+        .await?;
+        say(
+            &plain,
+            &group,
+            &text("Rust"),
+            &[(&baileys, &group), (&cem, &group), (&ben, &group)],
+        )
+        .await?;
         expect(&ann, &group, &text("Rust"), true).await?;
-        say(&baileys, &group, &text("Node"), &[(&plain, &group), (&cem, &group), (&ann, &group)]).await?;
+        say(
+            &baileys,
+            &group,
+            &text("Node"),
+            &[(&plain, &group), (&cem, &group), (&ann, &group)],
+        )
+        .await?;
     }
     plain.stop().await;
     baileys.stop().await
