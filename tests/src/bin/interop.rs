@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use loong_tests::interop::{Scenario, Stage, all, run};
+use loong_tests::interop::{Report, Scenario, Stage, StageOptions, all, run};
 use tracing_subscriber::EnvFilter;
 
 /// Run third-party clients against the simulator and the bridge.
@@ -39,7 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         .with_writer(std::io::stderr)
         .init();
     let only = options.only.unwrap_or_default();
-    let scenarios: Vec<Scenario> = all()
+    let mut scenarios: Vec<Scenario> = all()
         .into_iter()
         .filter(|s| s.name.contains(&only))
         .collect();
@@ -49,9 +49,13 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let stage = Stage::start(options.seed).await?;
-    let report = run(&stage, &scenarios, say).await;
-    stage.end().await;
+    say("over plain WebSockets");
+    let mut report = play(options.seed, false, &scenarios).await?;
+    scenarios.retain(|scenario| scenario.wrapped_too);
+    if !scenarios.is_empty() {
+        say("over TLS, with compressed frames");
+        report = report.and(play(options.seed, true, &scenarios).await?);
+    }
     say(&format!(
         "interop: {} passed, {} failed",
         report.passed, report.failed
@@ -62,4 +66,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn play(seed: u64, wrapped: bool, scenarios: &[Scenario]) -> anyhow::Result<Report> {
+    let stage = Stage::start(StageOptions { seed, wrapped }).await?;
+    let report = run(&stage, scenarios, say).await;
+    stage.end().await;
+    Ok(report)
 }

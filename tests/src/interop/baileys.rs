@@ -28,6 +28,8 @@ const LOG: &str = "LOONG_INTEROP_BAILEYS_LOG";
 pub(super) struct BaileysSetup {
     pub(super) name: String,
     pub(super) url: String,
+    /// Whom to trust besides well-known authorities.
+    pub(super) ca_file: Option<PathBuf>,
     /// Its own storage; the same folder is the same session.
     pub(super) auth_dir: PathBuf,
     /// Pair by code with the phone of this number, digits.
@@ -79,6 +81,9 @@ impl Baileys {
             if let Some(value) = value {
                 command.arg(flag).arg(value);
             }
+        }
+        if let Some(ca) = &setup.ca_file {
+            command.env("NODE_EXTRA_CA_CERTS", ca);
         }
         let log = std::env::var(LOG).ok();
         if let Some(level) = &log {

@@ -45,6 +45,14 @@ impl BridgeParty {
         })
     }
 
+    /// Waits until the session has come online once more.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) async fn online_again(&mut self) -> Result<()> {
+        self.bridge.state("online").await.map(drop)
+    }
+
     /// Ends the process with SIGTERM.
     ///
     /// # Errors

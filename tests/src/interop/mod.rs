@@ -16,4 +16,4 @@ mod stage;
 
 pub use run::{Report, run};
 pub use scenarios::{Scenario, all};
-pub use stage::Stage;
+pub use stage::{Stage, StageOptions};

@@ -1,6 +1,7 @@
 //! Plain `whatsapp-rust` with its in-memory store: none of our storage, ingress
 //! or supervision; only the transport is ours.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -24,6 +25,8 @@ const PRE_KEYS: usize = 30;
 pub(super) struct PlainSetup {
     pub(super) name: String,
     pub(super) url: String,
+    /// Whom to trust besides well-known authorities.
+    pub(super) ca_file: Option<PathBuf>,
     /// The same store is the same session.
     pub(super) store: Arc<InMemoryBackend>,
     /// Pair by code with the phone of this number, digits.
@@ -70,7 +73,10 @@ impl Plain {
     /// # Errors
     /// When the library refuses the set-up.
     pub(super) async fn start(setup: &PlainSetup) -> Result<Self> {
-        let endpoint = Endpoint::parse(&setup.url)?.with_proxy(ProxyChoice::Direct);
+        let mut endpoint = Endpoint::parse(&setup.url)?.with_proxy(ProxyChoice::Direct);
+        if let Some(ca) = &setup.ca_file {
+            endpoint = endpoint.with_extra_ca(ca);
+        }
         let heard = Heard::new();
         let tell = heard.clone();
         let mut builder = Bot::builder()

@@ -17,6 +17,17 @@ pub struct Report {
     pub failed: usize,
 }
 
+impl Report {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
 /// Runs `scenarios` on one stage and hands `tell` a line for each.
 pub async fn run(stage: &Stage, scenarios: &[Scenario], tell: impl Fn(&str)) -> Report {
     let mut report = Report::default();

@@ -1,5 +1,6 @@
 //! A simulator with phones, and the clients that a scenario puts on it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,9 @@ use super::baileys::{Baileys, BaileysSetup};
 use super::heard::PATIENCE;
 use super::plain::{Plain, PlainSetup};
 use crate::harness::{BridgeSetup, loong_binary};
+use crate::wa_sim::address::DeviceJid;
 use crate::wa_sim::control::{Control, router};
+use crate::wa_sim::faults::Fault;
 use crate::wa_sim::link::{LinkOptions, link_session};
 use crate::wa_sim::phone::book::PhoneBook;
 use crate::wa_sim::phone::linking::LinkOptions as PairOptions;
@@ -23,9 +26,20 @@ use crate::wa_sim::server::{SimOptions, SimServer};
 /// The protocol version that the bridge is told to use.
 const VERSION: &str = "2.3000.1027934701";
 
+/// What clients connect to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageOptions {
+    /// Fixes keys, numbers and ids.
+    pub seed: u64,
+    /// Over TLS, with every frame to clients compressed.
+    pub wrapped: bool,
+}
+
 /// See the module's documentation. Dropping it removes its folder.
 #[derive(Debug)]
 pub struct Stage {
+    url: String,
+    ca_file: Option<PathBuf>,
     sim: SimServer,
     book: PhoneBook,
     folder: TempDir,
@@ -37,22 +51,33 @@ impl Stage {
     ///
     /// # Errors
     /// When it cannot listen.
-    pub async fn start(seed: u64) -> Result<Self> {
+    pub async fn start(options: StageOptions) -> Result<Self> {
         let mut book = None;
-        let options = SimOptions {
-            seed,
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = SimOptions {
+            seed: options.seed,
+            compress: options.wrapped,
+            tls_listen: options.wrapped.then_some(loopback),
             ..SimOptions::default()
         };
-        let sim = SimServer::start(options, |hub| {
+        let sim = SimServer::start(server, |hub| {
             let phones = book.insert(PhoneBook::new(hub)).clone();
             router(Control::new(phones))
         });
         let sim = sim.await.context("starting the simulator")?;
-        let book = book.context("the control API was built")?;
+        let folder = tempfile::tempdir()?;
+        let mut ca_file = None;
+        if let Some(pem) = sim.ca_pem() {
+            let path = folder.path().join("ca.pem");
+            std::fs::write(&path, pem)?;
+            ca_file = Some(path);
+        }
         Ok(Self {
+            url: sim.wss_url().unwrap_or_else(|| sim.ws_url()),
+            ca_file,
+            book: book.context("the control API was built")?,
             sim,
-            book,
-            folder: tempfile::tempdir()?,
+            folder,
             made: AtomicU64::new(0),
         })
     }
@@ -79,7 +104,8 @@ impl Stage {
     pub(super) fn baileys(&self, name: &str) -> BaileysSetup {
         BaileysSetup {
             name: format!("Baileys {name}"),
-            url: self.sim.ws_url(),
+            url: self.url.clone(),
+            ca_file: self.ca_file.clone(),
             auth_dir: self.new_folder("baileys"),
             phone: None,
             custom_code: None,
@@ -109,7 +135,8 @@ impl Stage {
     pub(super) fn plain(&self, name: &str) -> PlainSetup {
         PlainSetup {
             name: format!("whatsapp-rust {name}"),
-            url: self.sim.ws_url(),
+            url: self.url.clone(),
+            ca_file: self.ca_file.clone(),
             store: Arc::new(InMemoryBackend::new()),
             phone: None,
             custom_code: None,
@@ -148,14 +175,17 @@ impl Stage {
         link_session(self.sim.hub(), phone, &options)
             .await
             .context("handing out a session")?;
-        let setup = BridgeSetup::new(&loong_binary()?, &home)
+        let mut setup = BridgeSetup::new(&loong_binary()?, &home)
             .arg("--auth-dir")
             .arg(session.display().to_string())
             .arg("--allow")
             .arg("*")
-            .env("LOONG_WHATSAPP_URL", self.sim.ws_url())
+            .env("LOONG_WHATSAPP_URL", self.url.clone())
             .env("LOONG_WHATSAPP_VERSION", VERSION)
             .env("LOONG_MASTER_KEY_FILE", key.display().to_string());
+        if let Some(ca) = &self.ca_file {
+            setup = setup.env("LOONG_WHATSAPP_CA", ca.display().to_string());
+        }
         Ok(setup)
     }
 
@@ -207,6 +237,27 @@ impl Stage {
             .hub()
             .create_group(creator.number(), subject, &members, by_lid)?
             .to_string())
+    }
+
+    /// Lets something go wrong for the newest companion of `phone`.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub(super) fn inject(&self, phone: &Phone, fault: Fault) -> Result<()> {
+        let account = self
+            .sim
+            .hub()
+            .account(phone.number())
+            .context("the account")?;
+        let newest = account
+            .devices
+            .iter()
+            .copied()
+            .max()
+            .filter(|device| *device > 0);
+        let device = DeviceJid::new(account.number, newest.context("a companion")?);
+        self.sim.hub().inject(Some(device), fault);
+        Ok(())
     }
 
     fn new_folder(&self, kind: &str) -> PathBuf {

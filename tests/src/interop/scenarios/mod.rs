@@ -6,6 +6,7 @@ mod code;
 mod groups;
 mod pairs;
 mod plain;
+mod rough;
 
 use std::pin::Pin;
 
@@ -20,10 +21,25 @@ type Playing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 pub struct Scenario {
     /// What it shows, in a few words.
     pub name: &'static str,
+    /// Played a second time over TLS with compressed frames.
+    pub wrapped_too: bool,
     play: for<'a> fn(&'a Stage) -> Playing<'a>,
 }
 
 impl Scenario {
+    const fn new(name: &'static str, play: for<'a> fn(&'a Stage) -> Playing<'a>) -> Self {
+        Self {
+            name,
+            wrapped_too: false,
+            play,
+        }
+    }
+
+    const fn wrapped_too(mut self) -> Self {
+        self.wrapped_too = true;
+        self
+    }
+
     pub(super) fn play<'a>(&self, stage: &'a Stage) -> Playing<'a> {
         (self.play)(stage)
     }
@@ -32,53 +48,75 @@ impl Scenario {
 /// Every scenario.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    let scenario = |name, play| Scenario { name, play };
+    [of_baileys(), of_plain(), of_the_bridge()].concat()
+}
+
+fn of_baileys() -> Vec<Scenario> {
     vec![
-        scenario("Baileys pairs by QR code, texts, restarts", |s| {
+        Scenario::new("Baileys pairs by QR code, texts, restarts", |s| {
             Box::pin(alone::by_qr(s, false))
-        }),
-        scenario("the same with people addressed by LID", |s| {
+        })
+        .wrapped_too(),
+        Scenario::new("the same with people addressed by LID", |s| {
             Box::pin(alone::by_qr(s, true))
         }),
-        scenario("Baileys pairs by code", |s| {
+        Scenario::new("Baileys pairs by code", |s| {
             Box::pin(code::baileys(s, None))
         }),
-        scenario("Baileys pairs by a code of its own choice", |s| {
-            Box::pin(code::baileys(s, Some("L0NGC0DE")))
+        Scenario::new("Baileys pairs by a code of its own choice", |s| {
+            Box::pin(code::baileys(s, Some("BAYLEYS7")))
         }),
-        scenario("Baileys with Baileys, and with a second companion", |s| {
+        Scenario::new("Baileys with Baileys, and with a second companion", |s| {
             Box::pin(pairs::baileys(s))
         }),
-        scenario("Baileys in a phone's group", |s| {
+        Scenario::new("Baileys in a phone's group", |s| {
             Box::pin(groups::of_a_phone(s, false))
         }),
-        scenario("Baileys in a phone's group by LID", |s| {
+        Scenario::new("Baileys in a phone's group by LID", |s| {
             Box::pin(groups::of_a_phone(s, true))
         }),
-        scenario("Baileys in a group that it made", |s| {
+        Scenario::new("Baileys in a group that it made", |s| {
             Box::pin(groups::of_baileys(s))
         }),
-        scenario("whatsapp-rust pairs by QR code, texts, restarts", |s| {
-            Box::pin(plain::by_qr(s))
+        Scenario::new("Baileys through broken connections", |s| {
+            Box::pin(rough::baileys(s))
         }),
-        scenario("whatsapp-rust pairs by code", |s| {
+    ]
+}
+
+fn of_plain() -> Vec<Scenario> {
+    vec![
+        Scenario::new("whatsapp-rust pairs by QR code, texts, restarts", |s| {
+            Box::pin(plain::by_qr(s))
+        })
+        .wrapped_too(),
+        Scenario::new("whatsapp-rust pairs by code", |s| {
             Box::pin(code::plain(s, None))
         }),
-        scenario("whatsapp-rust pairs by a code of its own choice", |s| {
+        Scenario::new("whatsapp-rust pairs by a code of its own choice", |s| {
             Box::pin(code::plain(s, Some("LNGCDE42")))
         }),
-        scenario(
+        Scenario::new(
             "whatsapp-rust with Baileys and a phone, alone and in a group",
             |s| Box::pin(plain::with_baileys(s)),
         ),
-        scenario("the bridge with Baileys, one to one", |s| {
+    ]
+}
+
+fn of_the_bridge() -> Vec<Scenario> {
+    vec![
+        Scenario::new("the bridge with Baileys, one to one", |s| {
             Box::pin(bridge::one_to_one(s))
-        }),
-        scenario("the bridge with Baileys, in a group", |s| {
+        })
+        .wrapped_too(),
+        Scenario::new("the bridge with Baileys, in a group", |s| {
             Box::pin(bridge::in_a_group(s))
         }),
-        scenario("the bridge with whatsapp-rust, alone and in a group", |s| {
+        Scenario::new("the bridge with whatsapp-rust, alone and in a group", |s| {
             Box::pin(bridge::with_plain(s))
+        }),
+        Scenario::new("the bridge with Baileys, through broken connections", |s| {
+            Box::pin(rough::bridge(s))
         }),
     ]
 }
