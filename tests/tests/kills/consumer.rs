@@ -10,11 +10,7 @@ use loong_tests::{
     harness::Consumer,
     wa_sim::phone::{Phone, send::Letter},
 };
-use tokio::sync::{Notify, watch};
-
-/// How many messages may be on their way before people pause: as many as make
-/// every restart find a backlog.
-const AHEAD: usize = 60;
+use tokio::sync::watch;
 
 /// What was written and what became of it.
 #[derive(Debug, Default)]
@@ -23,6 +19,9 @@ pub(crate) struct Notes {
     pub(crate) written: BTreeMap<String, String>,
     /// Texts whose ack the bridge confirmed.
     pub(crate) acked: BTreeSet<String>,
+    /// Texts whose ack was on its way when the bridge died: it counted, or the
+    /// message comes again.
+    pub(crate) in_doubt: BTreeSet<String>,
     /// Texts that came back after that.
     pub(crate) after_ack: Vec<String>,
     /// How often each text was delivered.
@@ -34,7 +33,6 @@ pub(crate) struct Notes {
 pub(crate) struct Inbound {
     pub(crate) expected: usize,
     notes: Mutex<Notes>,
-    progress: Notify,
 }
 
 impl Inbound {
@@ -42,7 +40,6 @@ impl Inbound {
         Self {
             expected,
             notes: Mutex::new(Notes::default()),
-            progress: Notify::new(),
         }
     }
 
@@ -50,8 +47,10 @@ impl Inbound {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn acked(&self) -> usize {
-        self.notes().acked.len()
+    /// How many texts reached the consumer and were, or may have been, acknowledged.
+    pub(crate) fn done(&self) -> usize {
+        let notes = self.notes();
+        notes.acked.union(&notes.in_doubt).count()
     }
 
     pub(crate) fn redelivered(&self) -> usize {
@@ -62,20 +61,15 @@ impl Inbound {
             .count()
     }
 
-    /// People write in turn, never far ahead of what was taken.
+    /// People write in turn, as many messages as `allowed` says so far.
     pub(crate) async fn write_all(
         self: Arc<Self>,
         people: Vec<Arc<Phone>>,
         to: String,
+        mut allowed: watch::Receiver<usize>,
     ) -> anyhow::Result<()> {
         for n in 0..self.expected {
-            loop {
-                let woken = self.progress.notified();
-                if n < self.acked() + AHEAD {
-                    break;
-                }
-                woken.await;
-            }
+            allowed.wait_for(|allowed| n < *allowed).await?;
             let text = format!("in {n}");
             let posted = people[n % people.len()].send(&to, &Letter::text(text.clone()))?;
             self.notes().written.insert(posted.id, text);
@@ -88,7 +82,7 @@ impl Inbound {
         self: Arc<Self>,
         mut urls: watch::Receiver<Option<String>>,
     ) -> anyhow::Result<()> {
-        while self.acked() < self.expected {
+        while self.done() < self.expected {
             let url = urls.borrow_and_update().clone();
             let Some(url) = url else {
                 urls.changed().await?;
@@ -96,8 +90,8 @@ impl Inbound {
             };
             let consumer = Consumer::new(&url)?;
             // A dead bridge fails the call; the next address follows.
-            while self.take(&consumer).await.is_ok() && self.acked() < self.expected {}
-            if urls.borrow().as_deref() == Some(&url) && self.acked() < self.expected {
+            while self.take(&consumer).await.is_ok() && self.done() < self.expected {}
+            if urls.borrow().as_deref() == Some(&url) && self.done() < self.expected {
                 urls.changed().await?;
             }
         }
@@ -113,10 +107,12 @@ impl Inbound {
                 if notes.acked.contains(&text) {
                     notes.after_ack.push(text.clone());
                 }
+                notes.in_doubt.insert(text.clone());
             }
             consumer.ack(&message).await?;
-            self.notes().acked.insert(text);
-            self.progress.notify_waiters();
+            let mut notes = self.notes();
+            notes.in_doubt.remove(&text);
+            notes.acked.insert(text);
         }
         Ok(())
     }

@@ -10,6 +10,8 @@ use anyhow::ensure;
 use loong_tests::{harness::Consumer, wa_sim::phone::Phone};
 use tokio::sync::watch;
 
+use crate::{IN_PER_KILL, OUT_PER_KILL};
+
 /// The outbound half of the test.
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -35,8 +37,10 @@ impl Outbound {
         self: Arc<Self>,
         mut urls: watch::Receiver<Option<String>>,
         people: Vec<Arc<Phone>>,
+        mut allowed: watch::Receiver<usize>,
     ) -> anyhow::Result<()> {
         for (n, text) in self.texts().enumerate() {
+            allowed.wait_for(|allowed| n * IN_PER_KILL < *allowed * OUT_PER_KILL).await?;
             let to = format!("contact:+{}", people[n % people.len()].number());
             let key = format!("key-{n}");
             loop {
