@@ -68,23 +68,7 @@ impl Party for Arc<Phone> {
     }
 
     async fn shown(&self, chat: &Chat, text: &str) -> Result<bool> {
-        let mut changes = self.changes();
-        let search = async {
-            loop {
-                let found = self
-                    .log()
-                    .view
-                    .seen()
-                    .iter()
-                    .find(|m| m.text == text && chat.is(&m.chat))
-                    .map(|m| m.from_me);
-                match found {
-                    Some(from_me) => return anyhow::Ok(from_me),
-                    None => changes.changed().await?,
-                }
-            }
-        };
-        let found = tokio::time::timeout(PATIENCE, search).await;
+        let found = on_screen(self, chat, text).await;
         let log = self.log();
         // A message that was repaired by asking again would hide a defect.
         ensure!(
@@ -97,7 +81,7 @@ impl Party for Arc<Phone> {
             again.is_none(),
             "somebody could not open what the phone sent: {again:?}"
         );
-        found.with_context(|| format!("it never showed; notifications: {:?}", log.notifications))?
+        found
     }
 
     async fn times(&self, text: &str) -> Result<usize> {
@@ -109,6 +93,34 @@ impl Party for Arc<Phone> {
             .filter(|m| m.text == text)
             .count())
     }
+}
+
+/// Waits until `phone` shows `text` in `chat`, however often it had to ask for
+/// it; whether as its own.
+pub(super) async fn on_screen(phone: &Phone, chat: &Chat, text: &str) -> Result<bool> {
+    let mut changes = phone.changes();
+    let look = || {
+        let log = phone.log();
+        let mut seen = log.view.seen().iter();
+        let found = seen.find(|m| m.text == text && chat.is(&m.chat));
+        found.map(|m| m.from_me)
+    };
+    let search = async {
+        loop {
+            match look() {
+                Some(from_me) => return anyhow::Ok(from_me),
+                None => changes.changed().await?,
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.with_context(|| {
+        let log = phone.log();
+        format!(
+            "it never showed; refusals: {:?}; notifications: {:?}",
+            log.refusals, log.notifications
+        )
+    })?
 }
 
 /// `from` writes `text` to `chat`; everybody in `to`, who may know the chat by

@@ -244,20 +244,21 @@ impl Stage {
     /// # Errors
     /// When it has none.
     pub(super) fn inject(&self, phone: &Phone, fault: Fault) -> Result<()> {
-        let account = self
-            .sim
-            .hub()
-            .account(phone.number())
-            .context("the account")?;
-        let newest = account
-            .devices
-            .iter()
-            .copied()
-            .max()
-            .filter(|device| *device > 0);
-        let device = DeviceJid::new(account.number, newest.context("a companion")?);
+        let device = self.companion(phone)?;
         self.sim.hub().inject(Some(device), fault);
         Ok(())
+    }
+
+    /// The newest companion of `phone`.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub(super) fn companion(&self, phone: &Phone) -> Result<DeviceJid> {
+        let account = self.sim.hub().account(phone.number());
+        let account = account.context("the account")?;
+        let newest = account.devices.iter().copied().max();
+        let newest = newest.filter(|device| *device > 0).context("a companion")?;
+        Ok(DeviceJid::new(account.number, newest))
     }
 
     fn new_folder(&self, kind: &str) -> PathBuf {

@@ -1,10 +1,10 @@
 //! The shipped bridge with other people's clients.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 use crate::interop::baileys::Baileys;
 use crate::interop::bridge::BridgeParty;
-use crate::interop::party::{Chat, Party as _, expect, say};
+use crate::interop::party::{Chat, Party as _, expect, on_screen, say};
 use crate::interop::stage::Stage;
 
 /// Both directions; then each side is away while the other writes.
@@ -134,5 +134,37 @@ pub(super) async fn with_plain(stage: &Stage) -> Result<()> {
     let bridge = BridgeParty::start(&setup).await?;
     expect(&bridge, &at_ben, "are you there?", false).await?;
     plain.stop().await;
+    bridge.stop().await
+}
+
+/// Two devices lose their sessions with the bridge and ask again for the same
+/// group text at the same time; both get it.
+pub(super) async fn asked_again_by_two(stage: &Stage) -> Result<()> {
+    let (ann, ben) = (stage.phone("Ann", false)?, stage.phone("Ben", false)?);
+    let (at_ann, at_ben) = (Chat::person(ann.number()), Chat::person(ben.number()));
+    let bridge = BridgeParty::start(&stage.bridge(&ann).await?).await?;
+    say(&bridge, &at_ben, "a session stands", &[(&ben, &at_ann)]).await?;
+    expect(&ann, &at_ben, "a session stands", true).await?;
+    // Answers, so that the bridge's next texts no longer carry a way to start anew.
+    say(&ann, &at_ben, "by hand", &[(&ben, &at_ann)]).await?;
+    say(&ben, &at_ann, "it does", &[(&bridge, &at_ben)]).await?;
+
+    let device = stage.companion(&ann)?.pn();
+    let group = Chat::Group(stage.group(&ben, "Two", &[ann.number()], true)?);
+    for phone in [&ann, &ben] {
+        phone.forget_session(&device)?;
+    }
+    bridge.write(&group, "who reads this?").await?;
+    for phone in [&ann, &ben] {
+        let about = || phone.name();
+        on_screen(phone, &group, "who reads this?")
+            .await
+            .with_context(about)?;
+        ensure!(
+            !phone.log().refusals.is_empty(),
+            "{} did not have to ask",
+            about()
+        );
+    }
     bridge.stop().await
 }

@@ -118,5 +118,8 @@ fn of_the_bridge() -> Vec<Scenario> {
         Scenario::new("the bridge with Baileys, through broken connections", |s| {
             Box::pin(rough::bridge(s))
         }),
+        Scenario::new("the bridge serves two devices that ask again", |s| {
+            Box::pin(bridge::asked_again_by_two(s))
+        }),
     ]
 }
