@@ -2,14 +2,14 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bridge_core::{
     driver::{Driver, DriverError, Ingress, OutboundPart, SendOutcome, TargetError},
     message::{ChatId, ChatKind},
-    state::SessionStatus,
+    state::{SessionState, SessionStatus},
     vault::Vault,
 };
 use tokio::{
@@ -35,6 +35,8 @@ use crate::{
 const COMMANDS: usize = 8;
 /// How long the phone may take to answer a request that is not a message.
 const REQUEST: Duration = Duration::from_secs(10);
+/// How long an answer waits for a paused session to come back.
+const RESUME: Duration = Duration::from_secs(4);
 /// How long a shutdown waits for the session to end in order.
 const SHUTDOWN: Duration = Duration::from_millis(4_500);
 
@@ -100,6 +102,29 @@ impl WaDriver {
         }))
     }
 
+    /// A session that is paused because its inbox is full comes back for a
+    /// moment to send an answer: only answered messages get acknowledged.
+    async fn resumed(&self) -> Option<Arc<Client>> {
+        if self.status.borrow().state != SessionState::Paused {
+            return None;
+        }
+        self.nudge();
+        let mut status = self.status.clone();
+        let online = status.wait_for(|status| status.state == SessionState::Online);
+        tokio::time::timeout(RESUME, online).await.ok()?.ok()?;
+        self.online.client()
+    }
+
+    fn why_offline(&self) -> String {
+        let status = self.status.borrow();
+        let cause = status.cause.as_deref().map(|c| format!(", {c}"));
+        format!(
+            "the session is {}{}",
+            status.state.name(),
+            cause.unwrap_or_default()
+        )
+    }
+
     fn client(&self) -> Result<Arc<Client>, DriverError> {
         self.online
             .client()
@@ -156,19 +181,19 @@ impl Driver for WaDriver {
     }
 
     async fn send(&self, part: &OutboundPart) -> SendOutcome {
-        match self.online.client() {
-            Some(client) => egress::send(&client, &self.acks, part, self.ack_timeout).await,
-            None => {
-                let status = self.status.borrow();
-                let cause = status.cause.as_deref().map(|c| format!(", {c}"));
-                SendOutcome::NotSent {
-                    reason: format!(
-                        "the session is {}{}",
-                        status.state.name(),
-                        cause.unwrap_or_default()
-                    ),
-                }
+        let started = Instant::now();
+        let client = match self.online.client() {
+            Some(client) => Some(client),
+            None => self.resumed().await,
+        };
+        match client {
+            Some(client) => {
+                let left = self.ack_timeout.saturating_sub(started.elapsed());
+                egress::send(&client, &self.acks, part, left).await
             }
+            None => SendOutcome::NotSent {
+                reason: self.why_offline(),
+            },
         }
     }
 
@@ -191,7 +216,11 @@ impl Driver for WaDriver {
     ) -> Result<(), DriverError> {
         let client = self.client()?;
         let to = address(chat)?;
-        let author = if to.is_group() { Some(address(sender)?) } else { None };
+        let author = if to.is_group() {
+            Some(address(sender)?)
+        } else {
+            None
+        };
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         within(client.mark_as_read(&to, author.as_ref(), &ids)).await
     }
@@ -217,7 +246,11 @@ impl Driver for WaDriver {
 
     async fn shutdown(&self) {
         self.shutdown.cancel();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(mut task) = task
             && tokio::time::timeout(SHUTDOWN, &mut task).await.is_err()
         {

@@ -63,9 +63,8 @@ async fn attempt(
     deadline: Instant,
 ) -> Attempt {
     let mut ack = acks.wait(&part.message_id);
-    let mut left = client.wait_for_sent_node(
-        NodeFilter::tag("message").attr("id", part.message_id.clone()),
-    );
+    let mut left =
+        client.wait_for_sent_node(NodeFilter::tag("message").attr("id", part.message_id.clone()));
     let message = wa::Message {
         conversation: Some(part.text.clone()),
         ..wa::Message::default()
@@ -110,7 +109,10 @@ fn refused_locally(error: &SendError, handed: bool) -> SendOutcome {
             failure: SendFailure::Invalid,
             reason,
         },
-        SendError::Iq(IqError::ServerError { code: 403 | 404 | 406, .. }) => SendOutcome::Failed {
+        SendError::Iq(IqError::ServerError {
+            code: 403 | 404 | 406,
+            ..
+        }) => SendOutcome::Failed {
             failure: SendFailure::NoRecipient,
             reason,
         },
@@ -126,7 +128,9 @@ fn judge(client: &Client, to: &Jid, ack: &Ack, stanza: Option<&Node>) -> Attempt
                 reason: "the receiver has no device that messages can be encrypted for".to_owned(),
             })
         } else {
-            Attempt::Done(SendOutcome::Acked { server_ms: ack.server_ms })
+            Attempt::Done(SendOutcome::Acked {
+                server_ms: ack.server_ms,
+            })
         };
     };
     let (failure, why) = match code {
@@ -144,7 +148,11 @@ fn judge(client: &Client, to: &Jid, ack: &Ack, stanza: Option<&Node>) -> Attempt
         failure,
         reason: format!("{why} (code {code})"),
     };
-    if code == "421" { Attempt::Stale(outcome) } else { Attempt::Done(outcome) }
+    if code == "421" {
+        Attempt::Stale(outcome)
+    } else {
+        Attempt::Done(outcome)
+    }
 }
 
 /// Whether the stanza carries a ciphertext for a device of the receiver, and not
@@ -160,8 +168,13 @@ fn reaches_receiver(client: &Client, to: &Jid, stanza: &Node) -> bool {
     children(stanza)
         .iter()
         .filter(|child| child.tag == "participants")
-        .flat_map(|list| children(list))
-        .filter_map(|entry| entry.attrs.get("jid").and_then(|jid| jid.as_str().parse::<Jid>().ok()))
+        .flat_map(children)
+        .filter_map(|entry| {
+            entry
+                .attrs
+                .get("jid")
+                .and_then(|jid| jid.as_str().parse::<Jid>().ok())
+        })
         .any(|device| to_self || !is_own(&device))
         || children(stanza).iter().any(|child| child.tag == "enc")
 }

@@ -26,4 +26,3 @@ pub use driver::WaDriver;
 pub use error::WaError;
 pub use jid::allow_entry;
 pub use options::{PairingRequest, WaOptions};
-

@@ -24,7 +24,13 @@ struct Options {
 }
 
 /// The packages whose tests run without the simulators' features.
-const PLAIN: [&str; 5] = ["loong-proto", "bridge-core", "wa-web", "ilink-client", "loong-cli"];
+const PLAIN: [&str; 5] = [
+    "loong-proto",
+    "bridge-core",
+    "wa-web",
+    "ilink-client",
+    "loong-cli",
+];
 
 #[expect(clippy::print_stderr, reason = "this is a command line tool")]
 fn main() -> ExitCode {
@@ -48,11 +54,17 @@ fn run(options: &Options) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let profile = if options.dev { "debug" } else { "release" };
-    let binary = target.join(profile).join(format!("loong{}", std::env::consts::EXE_SUFFIX));
+    let binary = target
+        .join(profile)
+        .join(format!("loong{}", std::env::consts::EXE_SUFFIX));
 
-    let mut build = cargo(&root, &["build", "--locked", "-p", "loong-cli", "--bin", "loong"]);
+    let mut build = cargo(
+        &root,
+        &["build", "--locked", "-p", "loong-cli", "--bin", "loong"],
+    );
     if !options.dev {
         build.arg("--release");
     }

@@ -5,13 +5,7 @@
 //! bridge on it, and lets a program answer what a scripted phone writes. On a
 //! terminal, every line typed is sent from that phone.
 
-use std::{
-    io::IsTerminal as _,
-    path::Path,
-    process::Command,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::IsTerminal as _, path::Path, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use loong_tests::{
@@ -73,7 +67,15 @@ fn build_shipped_binary() -> anyhow::Result<()> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--locked", "-p", "loong-cli", "--bin", "loong"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "loong-cli",
+            "--bin",
+            "loong",
+        ])
         .current_dir(&root)
         .status()
         .context("running cargo")?;
@@ -107,7 +109,9 @@ async fn answer(consumer: Consumer) -> anyhow::Result<()> {
         for message in consumer.receive(10, Duration::from_secs(20)).await? {
             let text = message["text"].as_str().unwrap_or_default();
             let target = &message["reply_target"];
-            let answer = consumer.reply(target, &format!("you wrote: {text}")).await?;
+            let answer = consumer
+                .reply(target, &format!("you wrote: {text}"))
+                .await?;
             ensure!(answer.status == 200, "the answer was not sent: {answer:?}");
             consumer.ack(&message).await?;
         }

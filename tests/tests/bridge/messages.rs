@@ -113,3 +113,58 @@ async fn without_an_allowlist_messages_wait_in_quarantine() -> anyhow::Result<()
     assert_eq!(consumer.take(1, SOON).await?[0]["text"], "may I?");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_inbox_pauses_the_session_and_loses_nothing() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let ann = &world.people[0];
+    let config = world.home().join("loong.toml");
+    std::fs::write(
+        &config,
+        "[whatsapp_personal]\nenabled = true\nmax_pending = 3\n\
+         bridge_url = \"http://127.0.0.1:0/bridge\"\nallowed_chat_ids = [\"*\"]\n",
+    )?;
+    let config = config.display().to_string();
+    let setup = world.bridge_with(&["--config", &config]);
+    let mut bridge = setup.arg("--listen").arg("127.0.0.1:0").start().await?;
+    bridge.state("online").await?;
+    for n in 0..12 {
+        ann.send(&world.own_number, &Letter::text(format!("message {n}")))?;
+    }
+    let paused = bridge.state("paused").await?;
+    assert!(
+        paused["cause"].as_str().is_some_and(|c| c.contains("full")),
+        "{paused}"
+    );
+
+    // A consumer that answers before it acknowledges, as the original does.
+    let consumer = Consumer::new(bridge.url())?;
+    let mut answered = std::collections::BTreeSet::new();
+    let work = async {
+        while answered.len() < 12 {
+            let answer = consumer
+                .call("receive_batch", serde_json::json!({}))
+                .await?;
+            for message in answer.payload()["messages"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+            {
+                let text = message["text"].as_str().unwrap_or_default().to_owned();
+                let reply = consumer
+                    .reply(&message["reply_target"], &format!("re: {text}"))
+                    .await?;
+                if reply.status == 200 {
+                    consumer.ack(&message).await?;
+                    answered.insert(text);
+                }
+            }
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(SOON * 3, work).await??;
+    for n in 0..12 {
+        assert_eq!(shown(ann, &format!("re: message {n}")).await?.shown, 1);
+    }
+    Ok(())
+}

@@ -40,7 +40,9 @@ impl Outbound {
         mut allowed: watch::Receiver<usize>,
     ) -> anyhow::Result<()> {
         for (n, text) in self.texts().enumerate() {
-            allowed.wait_for(|allowed| n * IN_PER_KILL < *allowed * OUT_PER_KILL).await?;
+            allowed
+                .wait_for(|allowed| n * IN_PER_KILL < *allowed * OUT_PER_KILL)
+                .await?;
             let to = format!("contact:+{}", people[n % people.len()].number());
             let key = format!("key-{n}");
             loop {

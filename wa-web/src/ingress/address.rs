@@ -3,8 +3,9 @@
 
 use bridge_core::message::{ChatId, ChatKind};
 use whatsapp_rust::{
-    Client, Jid, wacore_binary::JidExt as _,
+    Client, Jid,
     wacore::types::message::{MessageCategory, MessageInfo},
+    wacore_binary::JidExt as _,
 };
 
 use super::classify::{Address, Origin};
@@ -30,7 +31,10 @@ pub(crate) async fn origin(client: &Client, info: &MessageInfo) -> Option<Origin
             aliases: Vec::new(),
         },
         ChatKind::Contact if source.is_from_me => {
-            let alias = source.recipient_alt.as_ref().or(info.peer_recipient_pn.as_ref());
+            let alias = source
+                .recipient_alt
+                .as_ref()
+                .or(info.peer_recipient_pn.as_ref());
             address(client, &source.chat, alias).await
         }
         ChatKind::Contact => sender.clone(),

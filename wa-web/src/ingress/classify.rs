@@ -109,11 +109,20 @@ fn protocol_event(
     let chat = origin.chat.canonical.clone();
     let sender = origin.sender.canonical.clone();
     match protocol.r#type? {
-        Type::REVOKE => Some(InboundEvent::Revoke { chat, sender, target_id }),
+        Type::REVOKE => Some(InboundEvent::Revoke {
+            chat,
+            sender,
+            target_id,
+        }),
         Type::MESSAGE_EDIT => {
             let edited = unwrap(protocol.edited_message.as_option()?);
             let (_, text) = content(edited)?;
-            Some(InboundEvent::Edit { chat, sender, target_id, text })
+            Some(InboundEvent::Edit {
+                chat,
+                sender,
+                target_id,
+                text,
+            })
         }
         _ => None,
     }
@@ -138,18 +147,35 @@ fn content(m: &wa::Message) -> Option<(ContentKind, String)> {
 
 fn media(m: &wa::Message) -> Option<(ContentKind, String)> {
     if let Some(image) = m.image_message.as_option() {
-        return Some((ContentKind::Image, placeholder("image", &[image.caption.as_deref()])));
+        return Some((
+            ContentKind::Image,
+            placeholder("image", &[image.caption.as_deref()]),
+        ));
     }
-    if let Some(video) = m.video_message.as_option().or_else(|| m.ptv_message.as_option()) {
-        return Some((ContentKind::Video, placeholder("video", &[video.caption.as_deref()])));
+    if let Some(video) = m
+        .video_message
+        .as_option()
+        .or_else(|| m.ptv_message.as_option())
+    {
+        return Some((
+            ContentKind::Video,
+            placeholder("video", &[video.caption.as_deref()]),
+        ));
     }
     if let Some(audio) = m.audio_message.as_option() {
-        let label = if audio.ptt == Some(true) { "voice note" } else { "audio" };
+        let label = if audio.ptt == Some(true) {
+            "voice note"
+        } else {
+            "audio"
+        };
         return Some((ContentKind::Audio, placeholder(label, &[])));
     }
     if let Some(document) = m.document_message.as_option() {
         let name = document.file_name.as_deref().or(document.title.as_deref());
-        let parts = [name, document.caption.as_deref().filter(|c| Some(*c) != name)];
+        let parts = [
+            name,
+            document.caption.as_deref().filter(|c| Some(*c) != name),
+        ];
         return Some((ContentKind::Document, placeholder("document", &parts)));
     }
     m.sticker_message
@@ -160,7 +186,11 @@ fn media(m: &wa::Message) -> Option<(ContentKind, String)> {
 fn card(m: &wa::Message) -> Option<(ContentKind, String)> {
     if let Some(place) = m.location_message.as_option() {
         let point = point(place.degrees_latitude, place.degrees_longitude);
-        let parts = [place.name.as_deref(), place.address.as_deref(), point.as_deref()];
+        let parts = [
+            place.name.as_deref(),
+            place.address.as_deref(),
+            point.as_deref(),
+        ];
         return Some((ContentKind::Location, placeholder("location", &parts)));
     }
     if let Some(place) = m.live_location_message.as_option() {
@@ -203,7 +233,12 @@ fn point(latitude: Option<f64>, longitude: Option<f64>) -> Option<String> {
 
 fn placeholder(label: &str, parts: &[Option<&str>]) -> String {
     let mut text = format!("[{label}]");
-    for part in parts.iter().flatten().map(|p| p.trim()).filter(|p| !p.is_empty()) {
+    for part in parts
+        .iter()
+        .flatten()
+        .map(|p| p.trim())
+        .filter(|p| !p.is_empty())
+    {
         text.push(' ');
         text.push_str(part);
     }
@@ -215,11 +250,31 @@ fn context(m: &wa::Message) -> Option<&wa::ContextInfo> {
     m.extended_text_message
         .as_option()
         .and_then(|x| x.context_info.as_option())
-        .or_else(|| m.image_message.as_option().and_then(|x| x.context_info.as_option()))
-        .or_else(|| m.video_message.as_option().and_then(|x| x.context_info.as_option()))
-        .or_else(|| m.audio_message.as_option().and_then(|x| x.context_info.as_option()))
-        .or_else(|| m.document_message.as_option().and_then(|x| x.context_info.as_option()))
-        .or_else(|| m.sticker_message.as_option().and_then(|x| x.context_info.as_option()))
+        .or_else(|| {
+            m.image_message
+                .as_option()
+                .and_then(|x| x.context_info.as_option())
+        })
+        .or_else(|| {
+            m.video_message
+                .as_option()
+                .and_then(|x| x.context_info.as_option())
+        })
+        .or_else(|| {
+            m.audio_message
+                .as_option()
+                .and_then(|x| x.context_info.as_option())
+        })
+        .or_else(|| {
+            m.document_message
+                .as_option()
+                .and_then(|x| x.context_info.as_option())
+        })
+        .or_else(|| {
+            m.sticker_message
+                .as_option()
+                .and_then(|x| x.context_info.as_option())
+        })
 }
 
 fn mentions(context: &wa::ContextInfo, own: &[ChatId]) -> bool {

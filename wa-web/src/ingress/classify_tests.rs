@@ -48,7 +48,10 @@ fn shown(message: &wa::Message) -> Option<(ContentKind, String)> {
 
 #[test]
 fn plain_and_extended_texts_are_texts() {
-    assert_eq!(shown(&text("hi")), Some((ContentKind::Text, "hi".to_owned())));
+    assert_eq!(
+        shown(&text("hi")),
+        Some((ContentKind::Text, "hi".to_owned()))
+    );
     let extended = wa::Message {
         extended_text_message: MessageField::some(wa::message::ExtendedTextMessage {
             text: Some("hi".to_owned()),
@@ -69,7 +72,10 @@ fn wrappers_are_peeled_in_any_order() {
         ephemeral_message: wrapped(view_once),
         ..Default::default()
     };
-    assert_eq!(shown(&ephemeral), Some((ContentKind::Text, "secret".to_owned())));
+    assert_eq!(
+        shown(&ephemeral),
+        Some((ContentKind::Text, "secret".to_owned()))
+    );
 }
 
 #[test]
@@ -93,7 +99,10 @@ fn media_become_placeholders_with_captions() {
         }),
         ..Default::default()
     };
-    assert_eq!(shown(&image), Some((ContentKind::Image, "[image] the cat".to_owned())));
+    assert_eq!(
+        shown(&image),
+        Some((ContentKind::Image, "[image] the cat".to_owned()))
+    );
     let document = wa::Message {
         document_with_caption_message: wrapped(wa::Message {
             document_message: MessageField::some(wa::message::DocumentMessage {
@@ -107,13 +116,19 @@ fn media_become_placeholders_with_captions() {
     };
     assert_eq!(
         shown(&document),
-        Some((ContentKind::Document, "[document] bill.pdf March".to_owned()))
+        Some((
+            ContentKind::Document,
+            "[document] bill.pdf March".to_owned()
+        ))
     );
     let sticker = wa::Message {
         sticker_message: MessageField::some(wa::message::StickerMessage::default()),
         ..Default::default()
     };
-    assert_eq!(shown(&sticker), Some((ContentKind::Sticker, "[sticker]".to_owned())));
+    assert_eq!(
+        shown(&sticker),
+        Some((ContentKind::Sticker, "[sticker]".to_owned()))
+    );
 }
 
 #[test]
@@ -161,7 +176,10 @@ fn edits_and_deletes_name_their_target() {
         classify(&protocol(Type::REVOKE, None), &origin),
         Some(InboundEvent::Revoke { target_id, .. }) if target_id == "OLD"
     ));
-    assert_eq!(classify(&protocol(Type::EPHEMERAL_SETTING, None), &origin), None);
+    assert_eq!(
+        classify(&protocol(Type::EPHEMERAL_SETTING, None), &origin),
+        None
+    );
 }
 
 #[test]

@@ -7,8 +7,7 @@ use bridge_core::{
     message::InboundEvent,
 };
 use whatsapp_rust::{
-    Client, InboundDurabilityHook, anyhow, async_trait,
-    wacore::types::events::InboundMessage,
+    Client, InboundDurabilityHook, anyhow, async_trait, wacore::types::events::InboundMessage,
 };
 
 use super::{address::origin, classify::classify};
@@ -33,6 +32,17 @@ pub(crate) struct Hook {
 impl Hook {
     pub(crate) fn new(ingress: Arc<dyn Ingress>, signals: Arc<Signals>) -> Self {
         Self { ingress, signals }
+    }
+
+    /// A batch counts as a whole, so none of it is acknowledged; but what fits
+    /// now is a duplicate when it comes again, and needs no room then. Without
+    /// this, a batch larger than the inbox would never get in.
+    async fn commit_what_fits(&self, events: Vec<InboundEvent>) {
+        for event in events {
+            if self.ingress.commit(vec![event]).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn commit(&self, events: Vec<InboundEvent>) -> Result<(), IngressError> {
@@ -71,15 +81,20 @@ impl InboundDurabilityHook for Hook {
         if events.is_empty() {
             return Ok(());
         }
-        let Err(error) = self.commit(events).await else {
+        let Err(error) = self.commit(events.clone()).await else {
             return Ok(());
         };
+        if let IngressError::Full { .. } = error {
+            self.commit_what_fits(events).await;
+        }
         // A failed batch is not tried again on a live connection, so leave: the
         // server keeps what was not receipted and delivers it at the next login.
-        self.signals.end(match &error {
-            IngressError::Full { limit } => End::InboxFull { limit: *limit },
-            other => End::Store { cause: other.to_string() },
-        });
+        match &error {
+            IngressError::Full { limit } => self.signals.inbox_full(*limit),
+            other => self.signals.end(End::Store {
+                cause: other.to_string(),
+            }),
+        }
         Err(anyhow::Error::new(error))
     }
 }

@@ -69,7 +69,10 @@ impl Drop for AckWait {
     fn drop(&mut self) {
         self.receiver.close();
         let mut waiters = self.acks.lock();
-        if waiters.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
+        if waiters
+            .get(&self.id)
+            .is_some_and(oneshot::Sender::is_closed)
+        {
             waiters.remove(&self.id);
         }
     }

@@ -26,11 +26,7 @@ use super::{
     signals::{SignalReceivers, Signals},
 };
 use crate::{
-    error::WaError,
-    http::NoHttp,
-    ingress::Hook,
-    options::WaOptions,
-    store::SledStore,
+    error::WaError, http::NoHttp, ingress::Hook, options::WaOptions, store::SledStore,
     version::ProtocolVersion,
 };
 
@@ -101,7 +97,10 @@ impl Link {
     /// Ends the client in order; what does not end in time is dropped, and its
     /// writes are refused by the fence.
     pub(crate) async fn close(self) {
-        if tokio::time::timeout(SHUTDOWN, self.handle.shutdown()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN, self.handle.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("the connection did not close in time and was dropped");
         }
     }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bridge_core::state::LinkCode;
-use whatsapp_rust::{Client, pair_code::{PairCodeOptions, PairCodeRejection, PairError}};
+use whatsapp_rust::{
+    Client,
+    pair_code::{PairCodeOptions, PairCodeRejection, PairError},
+};
 
 use crate::{clock, options::PairingRequest};
 

@@ -193,7 +193,10 @@ impl Machine {
                     self.enter(SessionState::Connecting, now_ms);
                     return Next::Dial;
                 }
-                self.back_off("the server keeps asking for a new connection".to_owned(), now_ms)
+                self.back_off(
+                    "the server keeps asking for a new connection".to_owned(),
+                    now_ms,
+                )
             }
             End::CodesExpired => {
                 self.enter(SessionState::Unlinked, now_ms);
@@ -268,13 +271,15 @@ fn advice(state: SessionState) -> Option<String> {
             "stop the other client that uses this session, then run \
              `loong whatsapp-personal session reconnect`"
         }
-        SessionState::Banned => "open WhatsApp on the phone and follow what it says about the account",
+        SessionState::Banned => {
+            "open WhatsApp on the phone and follow what it says about the account"
+        }
         SessionState::Outdated => {
             "update loong, or pass a newer protocol version with `--wa-version`"
         }
         SessionState::Paused => {
-            "let a consumer take messages (`loong channels serve whatsapp-personal`), or drop some \
-             with `loong channels inbox drop`; the session resumes by itself"
+            "let a consumer take and acknowledge messages; the session resumes by itself when \
+             there is room"
         }
         SessionState::Starting
         | SessionState::Pairing
@@ -324,15 +329,37 @@ mod tests {
         let cases = [
             (End::Restart, SessionState::Connecting, "dial"),
             (End::CodesExpired, SessionState::Unlinked, "dial"),
-            (End::LoggedOut { cause: lost() }, SessionState::LoggedOut, "archive"),
+            (
+                End::LoggedOut { cause: lost() },
+                SessionState::LoggedOut,
+                "archive",
+            ),
             (End::Unlinked, SessionState::LoggedOut, "wait"),
             (End::Replaced, SessionState::Replaced, "wait"),
-            (End::Banned { cause: lost(), until_ms: None }, SessionState::Banned, "wait"),
-            (End::Banned { cause: lost(), until_ms: Some(9) }, SessionState::Banned, "later"),
+            (
+                End::Banned {
+                    cause: lost(),
+                    until_ms: None,
+                },
+                SessionState::Banned,
+                "wait",
+            ),
+            (
+                End::Banned {
+                    cause: lost(),
+                    until_ms: Some(9),
+                },
+                SessionState::Banned,
+                "later",
+            ),
             (End::Outdated, SessionState::Outdated, "wait"),
             (End::InboxFull { limit: 3 }, SessionState::Paused, "wait"),
             (End::Silent, SessionState::Backoff, "later"),
-            (End::PairingFailed { cause: lost() }, SessionState::Backoff, "later"),
+            (
+                End::PairingFailed { cause: lost() },
+                SessionState::Backoff,
+                "later",
+            ),
             (End::Lost { cause: lost() }, SessionState::Backoff, "later"),
             (End::Store { cause: lost() }, SessionState::Backoff, "later"),
         ];

@@ -14,12 +14,17 @@ impl Online {
     }
 
     pub(crate) fn client(&self) -> Option<Arc<Client>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl std::fmt::Debug for Online {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Online").field(&self.client().is_some()).finish()
+        f.debug_tuple("Online")
+            .field(&self.client().is_some())
+            .finish()
     }
 }

@@ -6,16 +6,12 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use bridge_core::{
-    driver::DeliveryProof,
-    message::ChatId,
-    state::LinkedAccount,
-};
+use bridge_core::{driver::DeliveryProof, message::ChatId, state::LinkedAccount};
 use secrecy::SecretString;
 use tokio::sync::{Notify, mpsc};
 use whatsapp_rust::{
@@ -51,6 +47,8 @@ pub(crate) enum Signal {
     LoggedIn,
     /// The library finished its start.
     Ready,
+    /// The inbox took nothing more.
+    InboxFull { limit: usize },
     /// Our own name changed, which makes the library announce us as available.
     NameChanged,
 }
@@ -79,6 +77,7 @@ pub(crate) struct Signals {
     pub(crate) ended: Notify,
     pub(crate) acks: Arc<Acks>,
     dropped_proofs: AtomicU64,
+    full: AtomicBool,
 }
 
 impl Signals {
@@ -92,6 +91,7 @@ impl Signals {
             ended: Notify::new(),
             acks,
             dropped_proofs: AtomicU64::new(0),
+            full: AtomicBool::new(false),
         });
         let receivers = SignalReceivers {
             signals: signal_rx,
@@ -111,7 +111,17 @@ impl Signals {
     }
 
     pub(crate) fn take_end(&self) -> Option<End> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Notes that the inbox is full; once per connection is enough.
+    pub(crate) fn inbox_full(&self, limit: usize) {
+        if !self.full.swap(true, Ordering::Relaxed) {
+            self.signal(Signal::InboxFull { limit });
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -124,7 +134,11 @@ impl Signals {
     }
 
     fn proof(&self, chat: ChatId, message_id: String, proof: DeliveryProof) {
-        let proof = Proof { chat, message_id, proof };
+        let proof = Proof {
+            chat,
+            message_id,
+            proof,
+        };
         if self.proofs.try_send(proof).is_err() {
             let dropped = self.dropped_proofs.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::debug!(dropped, "a late delivery proof was dropped");
@@ -251,7 +265,10 @@ fn stream_error(stanza: &NodeRef<'_>) -> Option<End> {
         "401" | "409" | "516" => return None,
         "429" => "the server asks for fewer connections (code 429)".to_owned(),
         "503" => "the server is going away for a while (code 503)".to_owned(),
-        other => format!("the server ended the stream (code {})", other.escape_default()),
+        other => format!(
+            "the server ended the stream (code {})",
+            other.escape_default()
+        ),
     };
     Some(End::Lost { cause })
 }
@@ -261,7 +278,9 @@ pub(crate) fn linked_account(client: &whatsapp_rust::Client) -> Option<LinkedAcc
     let number = client.pn()?;
     Some(LinkedAccount {
         address: jid::chat_id(&number).as_str().to_owned(),
-        hidden_address: client.lid().map(|lid| jid::chat_id(&lid).as_str().to_owned()),
+        hidden_address: client
+            .lid()
+            .map(|lid| jid::chat_id(&lid).as_str().to_owned()),
         name: Some(client.push_name()).filter(|n| !n.is_empty()),
     })
 }

@@ -16,7 +16,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use whatsapp_rust::{
     Client,
-    wacore::{iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec}, net::TransportFactory},
+    wacore::{
+        iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec},
+        net::TransportFactory,
+    },
 };
 
 use super::{
@@ -35,6 +38,10 @@ use crate::{
     version::VersionKeeper,
 };
 
+/// How long a session stays after the inbox turned out to be full. Nothing is
+/// acknowledged meanwhile, but answers can still be sent: without them a consumer
+/// that answers before it acknowledges could never make room.
+const FULL_GRACE: Duration = Duration::from_secs(3);
 /// How long a login may take while nothing at all arrives from the server.
 const LOGIN_SILENCE: Duration = Duration::from_secs(45);
 
@@ -79,7 +86,10 @@ enum Outcome {
 enum Job {
     Ping(bool),
     Code(Result<LinkCode, String>),
-    Unlinked(Result<(), DriverError>, oneshot::Sender<Result<(), DriverError>>),
+    Unlinked(
+        Result<(), DriverError>,
+        oneshot::Sender<Result<(), DriverError>>,
+    ),
 }
 
 /// The timers of one connection.
@@ -90,6 +100,10 @@ struct Timers {
     first_code_due: bool,
     /// Whether the server said anything after the handshake.
     talked: bool,
+    /// When to leave because the inbox is full, and its bound.
+    full: Option<(Instant, usize)>,
+    /// Whether room was made since.
+    room: bool,
 }
 
 impl Supervisor {
@@ -157,7 +171,7 @@ impl Supervisor {
         }
     }
 
-    async fn archive(&mut self) -> Next {
+    async fn archive(&self) -> Next {
         self.parts.fence.close();
         match store::archive_credentials(&self.parts.vault).await {
             Ok(()) => Next::Wait,
@@ -172,7 +186,8 @@ impl Supervisor {
         self.machine.dialling(clock::now_ms());
         self.publish();
         let parts = Parts {
-            store: SledStore::new(self.parts.vault.clone(), self.parts.fence.advance()),
+            store: SledStore::new(self.parts.vault.clone(), self.parts.fence.advance())
+                .keeping_sent(),
             transport: Arc::clone(&self.parts.transport),
             ingress: Arc::clone(&self.parts.ingress),
             acks: Arc::clone(&self.parts.acks),
@@ -181,7 +196,11 @@ impl Supervisor {
         };
         let mut link = match Link::start(parts, &self.parts.options).await {
             Ok(link) => link,
-            Err(error) => return Outcome::Ended(End::Store { cause: error.to_string() }),
+            Err(error) => {
+                return Outcome::Ended(End::Store {
+                    cause: error.to_string(),
+                });
+            }
         };
         let outcome = self.drive(&mut link).await;
         self.parts.online.set(None);
@@ -199,6 +218,8 @@ impl Supervisor {
             login: linked.then(|| Instant::now() + LOGIN_SILENCE),
             first_code_due: self.parts.options.pairing.is_some(),
             talked: false,
+            full: None,
+            room: false,
         };
         loop {
             tokio::select! {
@@ -225,7 +246,7 @@ impl Supervisor {
                     self.parts.ingress.proof(&proof.chat, &proof.message_id, proof.proof).await;
                 }
                 Some(command) = self.parts.commands.recv() => {
-                    self.on_command(command, link, &mut jobs);
+                    self.on_command(command, link, &mut timers, &mut jobs);
                 }
                 () = due(timers.ping) => {
                     timers.ping = None;
@@ -234,6 +255,12 @@ impl Supervisor {
                 () = due(timers.code) => {
                     timers.code = None;
                     self.start_code(link, &mut jobs);
+                }
+                () = due(timers.full.map(|(at, _limit)| at)) => {
+                    let limit = timers.full.map_or(0, |(_at, limit)| limit);
+                    // What was refused comes again at the next login.
+                    let end = if timers.room { End::Restart } else { End::InboxFull { limit } };
+                    return Outcome::Ended(end);
                 }
                 () = due(timers.login) => match self.login_overdue() {
                     Some(again) => timers.login = Some(again),
@@ -269,7 +296,9 @@ impl Supervisor {
         } else {
             "the server did not prove to be WhatsApp: its certificate was refused"
         };
-        End::Lost { cause: cause.to_owned() }
+        End::Lost {
+            cause: cause.to_owned(),
+        }
     }
 
     async fn on_signal(
@@ -285,7 +314,13 @@ impl Supervisor {
             Signal::Qr { code, ttl } => {
                 let ttl = u64::try_from(ttl.as_millis()).unwrap_or(0);
                 let expires_at_ms = now.saturating_add(ttl);
-                self.machine.qr(LinkCode { code, expires_at_ms }, now);
+                self.machine.qr(
+                    LinkCode {
+                        code,
+                        expires_at_ms,
+                    },
+                    now,
+                );
                 if std::mem::take(&mut timers.first_code_due) {
                     timers.code = Some(Instant::now() + CODE_AFTER_QR);
                 }
@@ -296,7 +331,9 @@ impl Supervisor {
                 let manager = link.client.persistence_manager();
                 let device = manager.get_device_snapshot();
                 if let Err(error) = manager.backend().save(&device).await {
-                    return Some(End::Store { cause: error.to_string() });
+                    return Some(End::Store {
+                        cause: error.to_string(),
+                    });
                 }
                 if let Some(account) = linked_account(&link.client) {
                     self.machine.paired(account, now);
@@ -314,6 +351,11 @@ impl Supervisor {
                 self.start_ping(link, jobs);
             }
             Signal::NameChanged => self.stay_invisible(link).await,
+            Signal::InboxFull { limit } => {
+                timers
+                    .full
+                    .get_or_insert((Instant::now() + FULL_GRACE, limit));
+            }
         }
         self.publish();
         None
@@ -326,10 +368,8 @@ impl Supervisor {
             return;
         }
         let presence = link.client.presence();
-        let sent = tokio::time::timeout(
-            self.parts.options.ping_timeout,
-            presence.set_unavailable(),
-        );
+        let sent =
+            tokio::time::timeout(self.parts.options.ping_timeout, presence.set_unavailable());
         if !matches!(sent.await, Ok(Ok(()))) {
             tracing::debug!("could not tell the server that this device is unavailable");
         }
@@ -383,13 +423,21 @@ impl Supervisor {
         None
     }
 
-    fn on_command(&self, command: Command, link: &Link, jobs: &mut JoinSet<Job>) {
+    fn on_command(
+        &self,
+        command: Command,
+        link: &Link,
+        timers: &mut Timers,
+        jobs: &mut JoinSet<Job>,
+    ) {
         match command {
-            Command::Nudge => {}
+            Command::Nudge => timers.room |= timers.full.is_some(),
             Command::Unlink(reply) => {
                 let client = Arc::clone(&link.client);
                 let limit = self.parts.options.ping_timeout;
-                jobs.spawn(async move { Job::Unlinked(tell_unlinked(&client, limit).await, reply) });
+                jobs.spawn(
+                    async move { Job::Unlinked(tell_unlinked(&client, limit).await, reply) },
+                );
             }
         }
     }

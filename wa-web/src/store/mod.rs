@@ -65,6 +65,7 @@ use spaces::Tables;
 #[derive(Clone)]
 pub struct SledStore {
     inner: Arc<Inner>,
+    keeps_sent: bool,
 }
 
 struct Inner {
@@ -108,7 +109,19 @@ impl SledStore {
                 tables,
                 locks: Locks::default(),
             }),
+            keeps_sent: false,
         }
+    }
+
+    /// Leaves a sent message where it is when it is taken, until the sweep.
+    ///
+    /// The library takes a message to answer a device that asks for it again, and
+    /// puts it back a moment later; a second device that asks in between would
+    /// never get it.
+    #[must_use]
+    pub fn keeping_sent(mut self) -> Self {
+        self.keeps_sent = true;
+        self
     }
 
     /// Like [`SledStore::new`], and checks the stored device first.

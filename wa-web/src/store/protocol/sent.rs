@@ -121,7 +121,12 @@ impl SledStore {
     }
 
     /// Reads and deletes under one lock: of two calls only one gets the message.
+    /// A [keeping](SledStore::keeping_sent) store only reads.
     pub(super) fn take_sent(&self, chat: &str, id: &str) -> Result<Option<Vec<u8>>> {
+        if self.keeps_sent {
+            let _still_current = self.write(|_batch| Ok(()))?;
+            return Ok(self.sent_row(chat, id)?.map(|row| row.payload));
+        }
         let tables = self.tables();
         let mut known = locked(&self.locks().sent_messages);
         let taken = self.write(|batch| {

@@ -119,6 +119,22 @@ async fn of_many_takers_one_gets_the_message() -> TestResult {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_keeping_store_serves_every_taker() -> TestResult {
+    let opened = Opened::new()?;
+    let store = opened.store.clone().keeping_sent();
+    store.store_sent_message(CHAT, "M1", b"m").await?;
+    for _ in 0..3 {
+        assert_eq!(
+            store.take_sent_message(CHAT, "M1").await?,
+            Some(b"m".to_vec())
+        );
+    }
+    store.store_sent_message(CHAT, "M1", b"m").await?;
+    assert_eq!(rows(&opened, SENT_QUEUE), 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_halves_of_a_tc_token_both_stay() -> TestResult {
     let opened = Opened::new()?;
