@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn aliases_find_their_surface() {
-        assert_eq!(Surface::from_name("WA-Personal"), Some(Surface::WhatsAppPersonal));
+        assert_eq!(
+            Surface::from_name("WA-Personal"),
+            Some(Surface::WhatsAppPersonal)
+        );
         assert_eq!(Surface::from_name(" wx "), Some(Surface::Weixin));
         assert_eq!(Surface::from_name("whatsapp"), None);
     }

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod contract;
 pub mod driver;
 pub mod driver_memory;
 pub mod inbox;
@@ -14,7 +15,6 @@ pub mod message;
 pub mod outbox;
 pub mod policy;
 pub mod server;
-pub mod contract;
 pub mod state;
 pub mod target;
 pub mod vault;

@@ -3,6 +3,9 @@
 //!
 //! End-to-end-encrypted messages are not here: a server never opens them.
 
-#![expect(missing_docs, reason = "generated; the .proto file explains the fields")]
+#![expect(
+    missing_docs,
+    reason = "generated; the .proto file explains the fields"
+)]
 
 include!(concat!(env!("OUT_DIR"), "/loong.wire.rs"));
