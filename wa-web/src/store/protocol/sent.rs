@@ -124,7 +124,7 @@ impl SledStore {
     /// A [keeping](SledStore::keeping_sent) store only reads.
     pub(super) fn take_sent(&self, chat: &str, id: &str) -> Result<Option<Vec<u8>>> {
         if self.keeps_sent {
-            let _still_current = self.write(|_batch| Ok(()))?;
+            self.write(|_batch| Ok(()))?;
             return Ok(self.sent_row(chat, id)?.map(|row| row.payload));
         }
         let tables = self.tables();
