@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use loong_tests::{
     harness::{Consumer, World, WorldOptions},
-    wa_sim::phone::{linking::LinkOptions, send::Letter},
+    wa_sim::{
+        events::SimEvent,
+        phone::{linking::LinkOptions, send::Letter},
+    },
 };
 
 use crate::{SOON, shown};
@@ -47,6 +50,40 @@ async fn a_scanned_qr_code_links_and_a_restart_needs_none() -> anyhow::Result<()
         .unlinked_bridge(&shipped, "by-qr")
         .arg("--allow")
         .arg("*");
+    let mut bridge = setup.start().await?;
+    bridge.state("online").await?;
+    assert!(!bridge.seen().iter().any(|event| event["event"] == "qr"));
+    Ok(())
+}
+
+/// The server has just registered the device, the phone shows it: whatever happens
+/// to the process now, the credentials are there after a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_the_moment_the_device_is_registered_does_not_cost_the_link() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let setup = world.unlinked_bridge(pairing_binary(), "killed");
+    let mut bridge = setup.start().await?;
+    let qr = bridge.event("qr").await?;
+    let code = qr["code"]
+        .as_str()
+        .context("a QR event carries its code")?
+        .to_owned();
+    let mut events = world.sim.hub().events();
+    let owner = std::sync::Arc::clone(&world.owner);
+    let scan = tokio::spawn(async move { owner.scan_qr(&code, LinkOptions::default()).await });
+    let registered = async {
+        loop {
+            if let SimEvent::Paired { .. } = events.recv().await? {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(SOON, registered)
+        .await
+        .context("the device was registered")??;
+    bridge.kill().await?;
+    scan.await??;
+
     let mut bridge = setup.start().await?;
     bridge.state("online").await?;
     assert!(!bridge.seen().iter().any(|event| event["event"] == "qr"));
