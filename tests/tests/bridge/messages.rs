@@ -168,3 +168,81 @@ async fn a_full_inbox_pauses_the_session_and_loses_nothing() -> anyhow::Result<(
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_read_and_answered() -> anyhow::Result<()> {
+    let world = World::start(WorldOptions { seed: 9, people: 2 }).await?;
+    let (ann, ben) = (&world.people[0], &world.people[1]);
+    let members = [world.own_number.clone(), ben.number().to_owned()];
+    for by_lid in [false, true] {
+        let hub = world.sim.hub();
+        let group = hub
+            .create_group(ann.number(), "Friends", &members, by_lid)?
+            .to_string();
+        let mut bridge = world.bridge().start().await?;
+        bridge.state("online").await?;
+        let consumer = Consumer::new(bridge.url())?;
+        let question = format!("who is in? {by_lid}");
+        ann.send(&group, &Letter::text(question.clone()))?;
+        let message = consumer.take(1, SOON).await?.remove(0);
+        assert_eq!(message["text"], question);
+        assert_eq!(message["session"]["conversation_id"], group);
+        let writer = format!("{}@s.whatsapp.net", ann.number());
+        assert_eq!(message["session"]["participant_id"], writer);
+        let answer_text = format!("me {by_lid}");
+        let answer = consumer
+            .reply(&message["reply_target"], &answer_text)
+            .await?;
+        ensure!(answer.status == 200, "{answer:?}");
+        assert_eq!(shown(ann, &answer_text).await?.shown, 1);
+        assert_eq!(shown(ben, &answer_text).await?.shown, 1);
+        bridge.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_to_self_is_mail_and_what_the_owner_writes_to_others_is_not() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let ann = &world.people[0];
+    let mut bridge = world.bridge().start().await?;
+    bridge.state("online").await?;
+    let consumer = Consumer::new(bridge.url())?;
+    world
+        .owner
+        .send(ann.number(), &Letter::text("from the owner to Ann"))?;
+    shown(ann, "from the owner to Ann").await?;
+    world
+        .owner
+        .send(&world.own_number, &Letter::text("remember the milk"))?;
+    let message = consumer.take(1, SOON).await?.remove(0);
+    assert_eq!(message["text"], "remember the milk");
+    assert_eq!(message["delivery"]["note_to_self"], true);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_that_is_known_by_hidden_id_is_one_person() -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let hidden = world
+        .book
+        .create(loong_tests::wa_sim::phone::PhoneOptions {
+            push_name: "Hidden".to_owned(),
+            by_lid: true,
+            ..Default::default()
+        })?;
+    let allow = format!("+{}", hidden.number());
+    let mut bridge = world.bridge_with(&["--allow", &allow]).start().await?;
+    bridge.state("online").await?;
+    let consumer = Consumer::new(bridge.url())?;
+    hidden.send(&world.own_number, &Letter::text("from a hidden id"))?;
+    let message = consumer.take(1, SOON).await?.remove(0);
+    let target = format!("whatsapp-personal:default:contact:{allow}");
+    assert_eq!(message["reply_target"]["id"], target);
+    let answer = consumer
+        .reply(&message["reply_target"], "to a number")
+        .await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    assert_eq!(shown(&hidden, "to a number").await?.shown, 1);
+    Ok(())
+}

@@ -86,10 +86,7 @@ enum Outcome {
 enum Job {
     Ping(bool),
     Code(Result<LinkCode, String>),
-    Unlinked(
-        Result<(), DriverError>,
-        oneshot::Sender<Result<(), DriverError>>,
-    ),
+    Unlinked(Result<(), DriverError>),
 }
 
 /// The timers of one connection.
@@ -104,6 +101,8 @@ struct Timers {
     full: Option<(Instant, usize)>,
     /// Whether room was made since.
     room: bool,
+    /// Who asked to unlink and waits for the outcome.
+    unlink: Option<oneshot::Sender<Result<(), DriverError>>>,
 }
 
 impl Supervisor {
@@ -202,17 +201,43 @@ impl Supervisor {
                 });
             }
         };
-        let outcome = self.drive(&mut link).await;
+        let mut timers = self.timers();
+        let outcome = self.drive(&mut link, &mut timers).await;
         self.parts.online.set(None);
         link.close().await;
+        match timers.unlink {
+            Some(reply) => self.unlinked(outcome, reply).await,
+            None => outcome,
+        }
+    }
+
+    /// Ends a request to unlink. The server may close the connection as unlinked
+    /// before it answers; that is an answer, too.
+    async fn unlinked(
+        &self,
+        outcome: Outcome,
+        reply: oneshot::Sender<Result<(), DriverError>>,
+    ) -> Outcome {
+        let gone = matches!(
+            outcome,
+            Outcome::Ended(End::Unlinked | End::LoggedOut { .. })
+        );
+        let (answer, outcome) = if gone {
+            self.parts.fence.close();
+            let archived = store::archive_credentials(&self.parts.vault).await;
+            let answer = archived.map_err(|error| DriverError::Store(error.to_string()));
+            (answer, Outcome::Ended(End::Unlinked))
+        } else {
+            let lost = "the connection ended before the server answered".to_owned();
+            (Err(DriverError::Refused(lost)), outcome)
+        };
+        let _asker_left = reply.send(answer);
         outcome
     }
 
-    /// Serves one connection until it ends.
-    async fn drive(&mut self, link: &mut Link) -> Outcome {
-        let mut jobs = JoinSet::new();
+    fn timers(&self) -> Timers {
         let linked = self.machine.status().linked.is_some();
-        let mut timers = Timers {
+        Timers {
             ping: None,
             code: None,
             login: linked.then(|| Instant::now() + LOGIN_SILENCE),
@@ -220,24 +245,30 @@ impl Supervisor {
             talked: false,
             full: None,
             room: false,
-        };
+            unlink: None,
+        }
+    }
+
+    /// Serves one connection until it ends.
+    async fn drive(&mut self, link: &mut Link, timers: &mut Timers) -> Outcome {
+        let mut jobs = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = self.parts.shutdown.cancelled() => return Outcome::Shutdown,
                 // Before the ends: what was said before the end still counts.
                 Some(signal) = link.receivers.signals.recv() => {
-                    if let Some(end) = self.on_signal(signal, link, &mut timers, &mut jobs).await {
+                    if let Some(end) = self.on_signal(signal, link, timers, &mut jobs).await {
                         return Outcome::Ended(end);
                     }
                 }
                 () = link.signals.ended.notified() => {
-                    return Outcome::Ended(self.reason(link, &timers));
+                    return Outcome::Ended(self.reason(link, timers));
                 }
-                () = &mut link.handle => return Outcome::Ended(self.reason(link, &timers)),
+                () = &mut link.handle => return Outcome::Ended(self.reason(link, timers)),
                 Some(done) = jobs.join_next() => {
                     if let Ok(job) = done
-                        && let Some(end) = self.on_job(job, link, &mut timers).await
+                        && let Some(end) = self.on_job(job, link, timers).await
                     {
                         return Outcome::Ended(end);
                     }
@@ -246,7 +277,7 @@ impl Supervisor {
                     self.parts.ingress.proof(&proof.chat, &proof.message_id, proof.proof).await;
                 }
                 Some(command) = self.parts.commands.recv() => {
-                    self.on_command(command, link, &mut timers, &mut jobs);
+                    self.on_command(command, link, timers, &mut jobs);
                 }
                 () = due(timers.ping) => {
                     timers.ping = None;
@@ -408,15 +439,11 @@ impl Supervisor {
                 timers.code = Some(Instant::now() + AFTER_REFUSAL);
                 self.machine.pairing_code_refused(cause);
             }
-            Job::Unlinked(Ok(()), reply) => {
-                self.parts.fence.close();
-                let archived = store::archive_credentials(&self.parts.vault).await;
-                let answer = archived.map_err(|error| DriverError::Store(error.to_string()));
-                let _asker_left = reply.send(answer);
-                return Some(End::Unlinked);
-            }
-            Job::Unlinked(Err(error), reply) => {
-                let _asker_left = reply.send(Err(error));
+            Job::Unlinked(Ok(())) => return Some(End::Unlinked),
+            Job::Unlinked(Err(error)) => {
+                if let Some(reply) = timers.unlink.take() {
+                    let _asker_left = reply.send(Err(error));
+                }
             }
         }
         self.publish();
@@ -435,9 +462,8 @@ impl Supervisor {
             Command::Unlink(reply) => {
                 let client = Arc::clone(&link.client);
                 let limit = self.parts.options.ping_timeout;
-                jobs.spawn(
-                    async move { Job::Unlinked(tell_unlinked(&client, limit).await, reply) },
-                );
+                timers.unlink = Some(reply);
+                jobs.spawn(async move { Job::Unlinked(tell_unlinked(&client, limit).await) });
             }
         }
     }
