@@ -77,7 +77,11 @@ async fn main() -> anyhow::Result<()> {
     tokio::time::sleep(IDLE).await;
     row("memory, online and idle", &memory(&bridge)?, "< 30 MiB");
     let consumer = Consumer::new(bridge.url())?;
-    inbound(&world, &consumer, options.messages).await?;
+    let before = processor(&bridge)?;
+    let count = inbound(&world, &consumer, options.messages).await?;
+    let spent = processor(&bridge)?.saturating_sub(before);
+    let each = spent / u32::try_from(count).context("fewer messages")?.max(1);
+    row("processor time per message in", &milliseconds(each), "");
     row("memory after that", &memory(&bridge)?, "");
     sends(&world, &consumer, options.sends).await?;
     let (code, log) = bridge.stop().await?;
@@ -113,6 +117,21 @@ fn memory(bridge: &Bridge) -> anyhow::Result<String> {
     Ok(mebibytes(kib * 1024))
 }
 
+/// The processor time that the bridge has used so far, in all its threads.
+fn processor(bridge: &Bridge) -> anyhow::Result<Duration> {
+    /// Linux reports to programs in hundredths of a second, whatever it counts in.
+    const TICK: Duration = Duration::from_millis(10);
+    let pid = bridge.pid().context("the bridge has ended")?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .context("reading the bridge's processor time; this needs Linux")?;
+    // The name, in parentheses, may contain anything; user and system time are
+    // the 12th and 13th field after it.
+    let (_name, fields) = stat.rsplit_once(')').context("a name in parentheses")?;
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: u32 = times.map(str::parse::<u32>).sum::<Result<_, _>>()?;
+    Ok(TICK * ticks)
+}
+
 /// The value below which `percent` of the sorted `times` lie.
 fn percentile(times: &[Duration], percent: usize) -> Duration {
     let rank = (times.len() * percent).div_ceil(100).saturating_sub(1);
@@ -120,7 +139,7 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
 
 fn rate(count: usize, time: Duration) -> String {
@@ -151,8 +170,8 @@ async fn starts(world: &World, count: usize) -> anyhow::Result<()> {
 /// Everybody writes at once, while a program takes and acknowledges.
 ///
 /// A message has left the server's queue when the bridge has confirmed it, which
-/// it does only once the message is on disk.
-async fn inbound(world: &World, consumer: &Consumer, count: usize) -> anyhow::Result<()> {
+/// it does only once the message is on disk. Gives the number of messages.
+async fn inbound(world: &World, consumer: &Consumer, count: usize) -> anyhow::Result<usize> {
     // The first message of each person carries keys; it is not what is measured.
     for person in &world.people {
         person.send(&world.own_number, &Letter::text("first"))?;
@@ -188,7 +207,7 @@ async fn inbound(world: &World, consumer: &Consumer, count: usize) -> anyhow::Re
     row("written by the phones", &rate(total, written), "");
     row("stored and confirmed", &rate(total, stored), "");
     row("messages in, acknowledged", &rate(total, taken), "> 1000/s");
-    Ok(())
+    Ok(total)
 }
 
 fn write(person: &Phone, to: &str, count: usize) -> anyhow::Result<()> {
