@@ -268,7 +268,7 @@ impl Supervisor {
                 () = &mut link.handle => return Outcome::Ended(self.reason(link, timers)),
                 Some(done) = jobs.join_next() => {
                     if let Ok(job) = done
-                        && let Some(end) = self.on_job(job, link, timers).await
+                        && let Some(end) = self.on_job(job, link, timers)
                     {
                         return Outcome::Ended(end);
                     }
@@ -421,7 +421,7 @@ impl Supervisor {
         }
     }
 
-    async fn on_job(&mut self, job: Job, link: &Link, timers: &mut Timers) -> Option<End> {
+    fn on_job(&mut self, job: Job, link: &Link, timers: &mut Timers) -> Option<End> {
         let now = clock::now_ms();
         match job {
             Job::Ping(false) => return Some(End::Silent),
