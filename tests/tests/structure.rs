@@ -66,8 +66,27 @@ fn cargo(args: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// The graph for this machine: what other platforms need may never have been
+/// downloaded here.
 fn metadata() -> anyhow::Result<Value> {
-    let text = cargo(&["metadata", "--format-version", "1", "--locked", "--offline"])?;
+    let version = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("running rustc")?;
+    let version = String::from_utf8(version.stdout)?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc names its host")?;
+    let text = cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--offline",
+        "--filter-platform",
+        host,
+    ])?;
     Ok(serde_json::from_str(&text)?)
 }
 
