@@ -110,6 +110,9 @@ pub(crate) enum Said {
 pub(crate) struct Client {
     bot: BotHandle,
     said: mpsc::Receiver<Said>,
+    /// Acks and receipts that were passed over: the library runs a task for each
+    /// event, so they overtake each other.
+    passed: Vec<Said>,
 }
 
 impl Client {
@@ -145,24 +148,41 @@ impl Client {
             .build()
             .await?
             .spawn();
-        Ok(Self { bot, said })
+        Ok(Self {
+            bot,
+            said,
+            passed: Vec::new(),
+        })
     }
 
     pub(crate) fn library(&self) -> Arc<whatsapp_rust::Client> {
         self.bot.client()
     }
 
-    /// The first thing said that `wanted` picks; what came before is passed over.
+    /// The first thing said that `wanted` picks; what came before is passed over,
+    /// except for acks and receipts, which later calls still find.
     pub(crate) async fn wait<T>(
         &mut self,
         what: &str,
         mut wanted: impl FnMut(&Said) -> Option<T>,
     ) -> Result<T> {
+        let known = self
+            .passed
+            .iter()
+            .enumerate()
+            .find_map(|(at, said)| wanted(said).map(|found| (at, found)));
+        if let Some((at, found)) = known {
+            self.passed.remove(at);
+            return Ok(found);
+        }
         let mut heard = Vec::new();
         let search = async {
             while let Some(said) = self.said.recv().await {
                 if let Some(found) = wanted(&said) {
                     return Some(found);
+                }
+                if matches!(said, Said::Acked { .. } | Said::Receipt { .. }) {
+                    self.passed.push(said.clone());
                 }
                 heard.push(said);
             }
