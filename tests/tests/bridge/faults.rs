@@ -285,3 +285,81 @@ async fn a_missing_ack_is_reported_as_uncertain_and_a_repeat_is_shown_once() -> 
     ensure!(crate::shown(ann, "did it arrive?").await?.shown == 1);
     Ok(())
 }
+
+/// Faults that a person should not notice: the session stays, every message comes
+/// once.
+async fn check_unnoticed(fault: Fault) -> anyhow::Result<()> {
+    let world = World::start(SMALL).await?;
+    let bridge = online(&world).await?;
+    let target = match fault {
+        // Clocks are wrong for everybody.
+        Fault::ClockSkew { .. } => None,
+        _ => Some(world.device.clone()),
+    };
+    world.sim.hub().inject(target, fault);
+    let consumer = Consumer::new(bridge.url())?;
+    let mut written = Vec::new();
+    for n in 0..4 {
+        let text = format!("message {n}");
+        world.people[0].send(&world.own_number, &Letter::text(text.clone()))?;
+        written.push(text);
+    }
+    let mut texts: Vec<String> = consumer
+        .take(4, SOON)
+        .await?
+        .iter()
+        .filter_map(|m| m["text"].as_str().map(str::to_owned))
+        .collect();
+    texts.sort();
+    ensure!(texts == written, "{texts:?}");
+    let to = format!("contact:+{}", world.people[0].number());
+    let answer = consumer.send(&to, "still here", Some("k")).await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    ensure!(crate::shown(&world.people[0], "still here").await?.shown == 1);
+    let more = consumer.receive(5, Duration::ZERO).await?;
+    ensure!(more.is_empty(), "nothing comes twice: {more:?}");
+    Ok(())
+}
+
+macro_rules! unnoticed {
+    ($name:ident, $fault:expr) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() -> anyhow::Result<()> {
+            check_unnoticed($fault).await
+        }
+    };
+}
+
+unnoticed!(duplicates_are_stored_once, Fault::Duplicate { times: 4 });
+unnoticed!(overtaken_messages_all_arrive, Fault::Reorder { times: 1 });
+unnoticed!(a_slow_line_only_takes_longer, Fault::Delay { ms: 200 });
+unnoticed!(slow_answers_only_take_longer, Fault::SlowIqs { ms: 500 });
+unnoticed!(
+    a_wrong_clock_does_not_matter,
+    Fault::ClockSkew { seconds: -86_400 }
+);
+
+fault!(
+    too_many_connections_back_off,
+    check,
+    Fault::StreamError { code: 429 },
+    Expected {
+        cause: "429",
+        ..TRANSIENT
+    }
+);
+fault!(
+    a_connection_cut_after_some_frames_is_reopened,
+    check,
+    Fault::DropAfter {
+        frames: 1,
+        direction: loong_tests::wa_sim::faults::Direction::Any
+    },
+    TRANSIENT
+);
+fault!(
+    connections_cut_after_the_handshake_are_tried_again,
+    check_login,
+    Fault::FailConnect { times: 1 },
+    TRANSIENT
+);
