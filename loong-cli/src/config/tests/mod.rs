@@ -19,7 +19,7 @@ fn parse_in(environment: Environment, text: &str) -> Result<Config, ConfigError>
 }
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    parse_in(Environment::from_pairs([("HOME", "/home/u")]), text)
+    parse_in(Environment::from_pairs([("HOME", "/u")]), text)
 }
 
 fn good(text: &str) -> Config {

@@ -41,7 +41,7 @@ fn the_documented_configuration_works_verbatim() {
     assert_eq!(account.channel.allowed.value, Allowlist::Everyone);
     assert_eq!(
         account.auth_dir.value,
-        Path::new("/home/u/.loong/whatsapp-personal/default")
+        Path::new("/u/.loong/whatsapp-personal/default")
     );
     assert_eq!(
         account.auth_dir_written.as_deref(),
@@ -52,7 +52,7 @@ fn the_documented_configuration_works_verbatim() {
 #[test]
 fn both_documented_weixin_configurations_work() {
     let environment = Environment::from_pairs([
-        ("HOME", "/home/u"),
+        ("HOME", "/u"),
         ("WEIXIN_BRIDGE_URL", " http://127.0.0.1:39741/bridge "),
         ("WEIXIN_BRIDGE_ACCESS_TOKEN", "token"),
     ]);
@@ -80,7 +80,7 @@ fn both_documented_weixin_configurations_work() {
 fn a_flag_beats_a_literal_beats_a_variable_beats_the_default() {
     let with = |text: &str, variable: Option<&str>, flag: Option<&str>| {
         let environment = Environment::from_pairs([
-            ("HOME", "/home/u"),
+            ("HOME", "/u"),
             ("WHATSAPP_PERSONAL_AUTH_DIR", variable.unwrap_or("")),
         ]);
         let flags = Overrides {
@@ -104,11 +104,11 @@ fn a_flag_beats_a_literal_beats_a_variable_beats_the_default() {
     );
     assert_eq!(
         with("", Some("~/v"), None),
-        text("/home/u/v", "$WHATSAPP_PERSONAL_AUTH_DIR")
+        text("/u/v", "$WHATSAPP_PERSONAL_AUTH_DIR")
     );
     assert_eq!(
         with("", None, None),
-        text("/home/u/.loong/whatsapp-personal/default", "default")
+        text("/u/.loong/whatsapp-personal/default", "default")
     );
     // A blank pointer switches the variable off.
     let off = "[whatsapp_personal]\nauth_dir_env = \"\"\n";
@@ -118,7 +118,7 @@ fn a_flag_beats_a_literal_beats_a_variable_beats_the_default() {
 #[test]
 fn an_account_beats_the_channel_but_a_root_literal_beats_its_pointer() {
     let environment =
-        Environment::from_pairs([("HOME", "/home/u"), ("A_URL", "http://127.0.0.1:2/bridge")]);
+        Environment::from_pairs([("HOME", "/u"), ("A_URL", "http://127.0.0.1:2/bridge")]);
     let text = "[whatsapp_personal]\nbridge_url = \"http://127.0.0.1:1/bridge\"\nallowed_chat_ids = [\"*\"]\n\
                 [whatsapp_personal.accounts.a]\naccount_id = \"A\"\nbridge_url_env = \"A_URL\"\nallowed_chat_ids = []\n\
                 [whatsapp_personal.accounts.b]\nbridge_url = \"http://127.0.0.1:3/bridge\"\n";
@@ -200,7 +200,7 @@ fn enabled_follows_the_account_unless_the_root_says_no() {
 #[test]
 fn a_configured_secret_that_fails_has_no_second_place() {
     let environment = Environment::from_pairs([
-        ("HOME", "/home/u"),
+        ("HOME", "/u"),
         ("WEIXIN_BRIDGE_ACCESS_TOKEN", "from the variable"),
         ("NAMED", "from the name"),
     ]);
